@@ -1,0 +1,56 @@
+# What a user runs: `make demo`, `make test`. What a developer runs: `make check`.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: setup models demo check format test vscode clean
+
+setup: $(READY)
+
+# llama-cpp-python is compiled here, for this machine's CPU. Its progress is what Ninja prints.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Midfill needs Python 3.11 or newer; set PYTHON=/path/to/python3.11."; exit 1; }
+	@command -v c++ >/dev/null || command -v g++ >/dev/null \
+		|| { echo "Building llama.cpp needs a C++ compiler: apt-get install build-essential."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
+		|| { echo "No virtual environment could be made: apt-get install python3-venv."; exit 1; }
+	@echo "Installing. llama.cpp is built from source once, which takes about five minutes on two cores."
+	@set -o pipefail; $(BIN)/pip install -v -e '.[dev]' 2>&1 | tee .venv/install.log | $(PROGRESS) \
+		|| { tail -n 40 .venv/install.log; echo "The installation failed; .venv/install.log has it all."; exit 1; }
+	@touch $@
+
+# Shows `[step/steps]` on one line of a terminal, or every tenth part in a log.
+PROGRESS := awk -v tty=$$([ -t 1 ] && echo 1) '\
+	match($$0, /\[[0-9]+\/[0-9]+\]/) { \
+		split(substr($$0, RSTART + 1, RLENGTH - 2), step, "/"); tenth = int(step[1] * 10 / step[2]); \
+		if (tty) printf "\r  building llama.cpp: %d of %d", step[1], step[2]; \
+		else if (tenth != last) { last = tenth; print "  building llama.cpp: " tenth * 10 "%" } \
+		fflush() } \
+	/Successfully installed/ { if (tty) print ""; print "  installed"; fflush() }'
+
+models: setup
+	@$(BIN)/midfill models fetch
+
+demo: models
+	@$(BIN)/midfill demo $(FILE)
+
+check: setup
+	$(BIN)/ruff format --check server tests
+	$(BIN)/ruff check server tests
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not model"
+
+format: setup
+	$(BIN)/ruff check --fix server tests
+	$(BIN)/ruff format server tests
+
+test: models
+	$(BIN)/pytest
+
+vscode:
+	cd client-config/vscode && npm ci && npm run check && npm run build
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist

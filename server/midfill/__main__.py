@@ -1,0 +1,3 @@
+from midfill.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,70 @@
+"""The settings, as a frozen value. README.md lists them for the user."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Config:
+    """Defaults are right for an ordinary laptop. The metadata is what `parse` checks a value against."""
+
+    enabled: bool = field(default=True, metadata={"is": "true or false"})
+    """Whether suggestions are made at all."""
+    disabled_languages: tuple[str, ...] = field(default=(), metadata={"is": "a list of language names"})
+    """LSP language ids without suggestions."""
+    multiline: bool = field(default=True, metadata={"is": "true or false"})
+    """Whether a suggestion may be a block of lines."""
+    max_line_tokens: int = field(default=48, metadata={"is": "a whole number", "from": 1, "to": 512})
+    max_block_tokens: int = field(default=160, metadata={"is": "a whole number", "from": 1, "to": 2048})
+    completion_wait_ms: int = field(default=1000, metadata={"is": "a whole number", "from": 0, "to": 60000})
+    """How long `textDocument/completion`, the fallback, may hold up the client's pop-up menu."""
+    complete_model: str = field(default="complete", metadata={"is": "a model's name or role"})
+    edit_model: str = field(default="edit", metadata={"is": "a model's name or role"})
+    edit_attempts: int = field(default=3, metadata={"is": "a whole number", "from": 1, "to": 5})
+    """How often the model may try before an edit is given up."""
+    confirm_edits: bool = field(default=False, metadata={"is": "true or false"})
+    """Whether the client should ask before it applies an edit of a model."""
+    threads: int = field(default=0, metadata={"is": "a whole number", "from": 0, "to": 256})
+    """Threads of the engine; 0 means one a core. Read once, at start."""
+
+
+def parse(settings: object) -> tuple[Config, list[str]]:
+    """Read the JSON under `midfill`. What is wrong is named in the second value; the rest holds."""
+    if settings is None:
+        return Config(), []
+    if not isinstance(settings, Mapping):
+        return Config(), [f"midfill: the settings must be an object, not {settings!r}"]
+    known = {_camel(f.name): f for f in fields(Config)}
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, value in settings.items():
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            problems.append(f"midfill.{name}: no such setting" + (f"; did you mean {close[0]}?" if close else ""))
+            continue
+        setting = known[name]
+        try:
+            values[setting.name] = _checked(value, setting.default, setting.metadata)
+        except ValueError as problem:
+            problems.append(f"midfill.{name}: {problem}")
+    return Config(**values), problems
+
+
+def _checked(value: object, default: object, wanted: Mapping[str, Any]) -> object:
+    if isinstance(default, tuple):
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+    elif type(value) is type(default):
+        if isinstance(value, int) and "from" in wanted and not wanted["from"] <= value <= wanted["to"]:
+            raise ValueError(f"must be from {wanted['from']} to {wanted['to']}, not {value}")
+        return value
+    raise ValueError(f"must be {wanted['is']}, not {value!r}")
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
