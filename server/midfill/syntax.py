@@ -1,0 +1,313 @@
+"""Questions asked of a document's syntax tree. All offsets are UTF-8 bytes.
+
+A document without a tree has no definitions, no errors and only code. While the user types, the tree around the
+cursor is often broken; the answers then come from what tree-sitter recovered, and from the line's own text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import tree_sitter
+
+from midfill.document import Document
+from midfill.text import is_blank
+
+DefinitionKind = Literal["function", "method", "class"]
+TextKind = Literal["code", "comment", "string"]
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A named unit. `start..end` is all of it, with decorators and `export`; "class" is any type or namespace.
+
+    `body_start` is where the body's first statement begins in Python, and the opening brace elsewhere.
+    """
+
+    kind: DefinitionKind
+    name: str
+    start: int
+    end: int
+    name_start: int
+    name_end: int
+    body_start: int | None
+    body_end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A leaf of the tree. `depth` tells the nesting, which in Python no other token shows."""
+
+    kind: str
+    text: bytes
+    depth: int
+
+
+def definitions(document: Document) -> list[Definition]:
+    """Every function, method and type, in order of their names' places."""
+    found: dict[int, Definition] = {}
+    if document.tree is None or document.language is None:
+        return []
+    cursor = tree_sitter.QueryCursor(document.language.query("definitions"))
+    for _, captures in sorted(cursor.matches(document.tree.root_node), key=lambda match: match[0]):
+        definition = _definition(document, captures)
+        known = found.get(definition.name_start)
+        if known is not None and known.end - known.start > definition.end - definition.start:
+            definition = replace(known, kind=definition.kind)
+        found[definition.name_start] = definition
+    return sorted(found.values(), key=lambda definition: definition.name_start)
+
+
+def definition_at(document: Document, start: int, end: int) -> Definition | None:
+    """The smallest definition around a range, white space at the range's ends aside.
+
+    The indentation before a definition and the documentation above it belong to it.
+    """
+    selected = document.text.data[start:end]
+    if not selected.isspace():
+        start += len(selected) - len(selected.lstrip())
+        end -= len(selected) - len(selected.rstrip())
+    around = [each for each in definitions(document) if _first(document, each) <= start and end <= each.end]
+    return min(around, key=lambda each: each.end - each.start, default=None)
+
+
+def error_count(document: Document) -> int:
+    """How many ERROR and MISSING nodes the tree has; quick when it has none."""
+    return sum(1 for _ in _errors(document.tree.root_node)) if document.tree else 0
+
+
+def kind_at(document: Document, offset: int) -> TextKind:
+    """What an insertion at the offset would be part of. Just behind a closing quote it is code."""
+    if document.tree is None or document.language is None:
+        return "code"
+    language = document.language
+    node = document.tree.root_node.descendant_for_byte_range(max(offset - 1, 0), offset)
+    broken = False
+    while node is not None:
+        inside = node.start_byte < offset < node.end_byte
+        if node.type in language.comment_nodes and (inside or _goes_on(document, node, offset)):
+            return "comment"
+        if node.type in language.code_in_string_nodes and inside:
+            return "code"
+        if node.type in language.string_nodes and inside:
+            return "string"
+        broken = broken or node.is_error
+        node = node.parent
+    return _kind_on_line(document, offset, language.line_comment) if broken else "code"
+
+
+def doc_of(document: Document, definition: Definition) -> Span | None:
+    """The range of a definition's documentation: its docstring, or the doc comments directly above it."""
+    if document.tree is None or document.language is None:
+        return None
+    if document.language.docstring.kind == "inside":
+        return _docstring(document, definition)
+    return _doc_comment(document, definition)
+
+
+def code_tokens(document: Document, skip: Sequence[Span] = ()) -> list[Token]:
+    """All of the text as tokens, without comments, white space and the skipped ranges.
+
+    Two documents with equal tokens have the same code. A string is one token, since the text between its parts
+    is in no leaf; any other text that no leaf holds is a token of its own, so nothing escapes the comparison.
+    """
+    if document.tree is None or document.language is None:
+        return [Token("", document.text.data, 0)]
+    text = bytearray(document.text.data)
+    for start, end in skip:
+        text[start:end] = b" " * (end - start)
+    data = bytes(text)
+    tokens: list[Token] = []
+    at = 0
+    for node, depth in _leaves(document.tree.root_node, document.language.string_nodes, skip):
+        if gap := data[at : node.start_byte].strip():
+            tokens.append(Token("", gap, depth))
+        if node.type not in document.language.comment_nodes and node.end_byte > node.start_byte:
+            tokens.append(Token(node.type, data[node.start_byte : node.end_byte], depth))
+        at = max(at, node.end_byte)
+    return tokens
+
+
+def opens_block(document: Document, offset: int) -> bool:
+    """Whether the code before the offset, on its line, ends by opening a block."""
+    language = document.language
+    if language is None or kind_at(document, offset) != "code":
+        return False
+    line = document.text.line_of(offset)
+    code = document.text.slice(document.text.line_start(line), offset)
+    code = _without_comment(code, language.line_comment).rstrip()
+    if language.block == "braces":
+        return code.endswith("{") or re.match(r"\s*(?:case\b.*|default\s*):$", code) is not None
+    if not code.endswith(":"):
+        return False
+    # The header may have begun on a line above, inside brackets.
+    for above in range(line - 1, max(line - 50, -1), -1):
+        if _closes(code) <= 0:
+            break
+        code = _without_comment(document.text.line(above), language.line_comment) + "\n" + code
+    word = re.match(r"\s*(\w+)", code)
+    return word is not None and word[1] in language.block_headers
+
+
+def top_level_starts(document: Document) -> list[int]:
+    """The line starts of the outermost statements: boundaries at which a part of the file may begin."""
+    if document.tree is None:
+        return []
+    text = document.text
+    return [text.line_start(text.line_of(node.start_byte)) for node in document.tree.root_node.children]
+
+
+def _definition(document: Document, captures: dict[str, list[tree_sitter.Node]]) -> Definition:
+    assert document.language is not None
+    capture = next(name for name in captures if name.startswith("definition."))
+    unit, name = captures[capture][0], captures["name"][0]
+    body = captures["body"][0] if "body" in captures else None
+    kind: DefinitionKind = "function"
+    if capture == "definition.method":
+        kind = "method"
+    elif capture == "definition.class":
+        kind = "class"
+    first = unit
+    while (above := first.prev_sibling) is not None and above.type in document.language.attribute_nodes:
+        first = above
+    return Definition(
+        kind,
+        document.text.slice(name.start_byte, name.end_byte),
+        first.start_byte,
+        unit.end_byte,
+        name.start_byte,
+        name.end_byte,
+        body.start_byte if body else None,
+        body.end_byte if body else None,
+    )
+
+
+def _first(document: Document, definition: Definition) -> int:
+    """Where a definition begins for a user who points at it."""
+    start = definition.start
+    if document.language is not None and document.language.docstring.kind == "above":
+        doc = _doc_comment(document, definition)
+        start = doc[0] if doc else start
+    line_start = document.text.line_start(document.text.line_of(start))
+    return line_start if is_blank(document.text.slice(line_start, start)) else start
+
+
+def _errors(node: tree_sitter.Node) -> Iterator[tree_sitter.Node]:
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if node.is_error or node.is_missing:
+            yield node
+        if node.has_error:
+            stack.extend(node.children)
+
+
+def _leaves(
+    root: tree_sitter.Node, whole: frozenset[str], skip: Sequence[Span]
+) -> Iterator[tuple[tree_sitter.Node, int]]:
+    """Leaves in order, and nodes of the kinds `whole` as if they were; nothing that lies in a skipped range."""
+    cursor = root.walk()
+    depth = 0
+    while True:
+        node = cursor.node
+        assert node is not None
+        skipped = any(start <= node.start_byte and node.end_byte <= end for start, end in skip)
+        if not skipped:
+            if node.child_count and node.type not in whole and cursor.goto_first_child():
+                depth += 1
+                continue
+            yield node, depth
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return
+            depth -= 1
+
+
+def _docstring(document: Document, definition: Definition) -> Span | None:
+    assert document.tree is not None and document.language is not None
+    if definition.body_start is None or definition.body_end is None:
+        return None
+    body = document.tree.root_node.descendant_for_byte_range(definition.body_start, definition.body_end)
+    while body is not None and body.type not in document.language.block_nodes:
+        body = body.parent
+    if body is None:
+        return None
+    for child in body.named_children:
+        if child.type in document.language.comment_nodes:
+            continue
+        if child.type == "expression_statement" and child.named_child_count == 1:
+            child = child.named_children[0]
+        return (child.start_byte, child.end_byte) if child.type in document.language.string_nodes else None
+    return None
+
+
+def _doc_comment(document: Document, definition: Definition) -> Span | None:
+    assert document.tree is not None and document.language is not None
+    text, language = document.text, document.language
+    span: Span | None = None
+    line = text.line_of(definition.start) - 1
+    if not is_blank(text.slice(text.line_start(line + 1), definition.start)):
+        return None
+    while line >= 0 and not is_blank(text.line(line)):
+        end = text.line_start(line) + len(text.line(line).rstrip().encode("utf-8", "surrogatepass"))
+        node = document.tree.root_node.descendant_for_byte_range(end - 1, end - 1)
+        while node is not None and node.type not in language.comment_nodes:
+            node = node.parent
+        if node is None or not language.docstring.matches(text.slice(node.start_byte, end)):
+            break
+        first = text.line_of(node.start_byte)
+        if not is_blank(text.slice(text.line_start(first), node.start_byte)):
+            break
+        span = (node.start_byte, span[1] if span else end)
+        if language.docstring.opening:
+            break
+        line = first - 1
+    return span
+
+
+def _goes_on(document: Document, comment: tree_sitter.Node, offset: int) -> bool:
+    """Whether an insertion at the very end of a comment, or behind blanks after it, is still part of it."""
+    assert document.language is not None
+    text = document.text
+    starts_line_comment = text.slice(comment.start_byte, offset).startswith(document.language.line_comment)
+    return starts_line_comment and text.line_of(comment.start_byte) == text.line_of(offset)
+
+
+def _kind_on_line(document: Document, offset: int, line_comment: str) -> TextKind:
+    """Inside broken code: what the line's own quotes and comment marks say."""
+    line = document.text.slice(document.text.line_start(document.text.line_of(offset)), offset)
+    quote, at = _scan(line, line_comment)
+    if quote is not None:
+        return "string"
+    return "comment" if at is not None else "code"
+
+
+def _without_comment(line: str, line_comment: str) -> str:
+    at = _scan(line, line_comment)[1]
+    return line if at is None else line[:at]
+
+
+def _scan(line: str, line_comment: str) -> tuple[str | None, int | None]:
+    """The quote that is open at the line's end, and where a comment begins; None for what there is not."""
+    quote: str | None = None
+    escaped = False
+    for i, character in enumerate(line):
+        if escaped:
+            escaped = False
+        elif quote is not None:
+            escaped = character == "\\"
+            quote = None if character == quote else quote
+        elif character in "\"'`":
+            quote = character
+        elif line.startswith(line_comment, i):
+            return None, i
+    return quote, None
+
+
+def _closes(code: str) -> int:
+    """How many brackets the code closes more than it opens."""
+    return sum(code.count(bracket) for bracket in ")]}") - sum(code.count(bracket) for bracket in "([{")
