@@ -1,0 +1,1 @@
+"""Inference: prompts in, text out. Knows nothing of editors, files or protocols."""

@@ -1,0 +1,147 @@
+"""What the rest of Midfill knows about inference: a request, a stream of chunks, a token to cancel it.
+
+Nothing outside `engine/` may know which process or machine the model runs in.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+Role = Literal["complete", "edit"]
+Finish = Literal["end", "stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a prompt. Only a `control` part may produce control tokens.
+
+    The user's text is never a control part, so that a file which contains `<|fim_middle|>` cannot steer
+    the model. Parts are tokenized one by one: a change in one leaves the tokens of the others as they were.
+    """
+
+    text: str
+    control: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One generation, greedy.
+
+    `session` names the KV cache to reuse: requests of one session share their longest common prefix.
+    `heal` turns on token healing: the end of the prompt may be tokenized anew together with what follows,
+    and the text that was already in the prompt is not part of the stream.
+    `stop`: generation ends before the first of these strings, which is not part of the stream.
+    """
+
+    role: Role
+    prompt: tuple[Part, ...]
+    max_tokens: int
+    session: str = ""
+    heal: bool = False
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a request has cost so far. Counts are tokens, times are milliseconds."""
+
+    prompt: int = 0
+    evaluated: int = 0
+    generated: int = 0
+    drafted: int = 0
+    accepted: int = 0
+    queue_ms: float = 0.0
+    evaluate_ms: float = 0.0
+    generate_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The next piece of text. The first chunk may be empty: it says that the prompt is evaluated.
+
+    `logprob` is the natural logarithm of the model's probability of this piece (0.0 when empty).
+    `usage` counts from the start of the request. `finish` is set on the last chunk only.
+    """
+
+    text: str
+    logprob: float
+    usage: Usage
+    finish: Finish | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """The model bound to a role. `family` is a row of `completion/fim.py` and of `edits/prompt.py`.
+
+    `context` is how many tokens prompt and answer may have together.
+    """
+
+    name: str
+    family: str
+    context: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A verified GGUF file and the model in it."""
+
+    info: ModelInfo
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """Told to listeners while a model loads: `fraction` from 0 to 1, or an `error` that ended it."""
+
+    role: Role
+    name: str
+    fraction: float
+    error: str | None = None
+
+
+class CancelToken:
+    """One a request. `cancel()` may be called from any thread, any number of times."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._callbacks: list[Callable[[], None]] = []
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        with self._lock:
+            self.cancelled = True
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, in the thread that cancels; at once if that has happened already."""
+        with self._lock:
+            if not self.cancelled:
+                self._callbacks.append(callback)
+                return
+        callback()
+
+
+class Engine(Protocol):
+    """Runs models. Every method is called on the event loop and never blocks it."""
+
+    def info(self, role: Role) -> ModelInfo:
+        """The model bound to `role`. Raises `ModelError` when there is none; loads nothing."""
+
+    def generate(self, request: Request, cancel: CancelToken) -> AsyncGenerator[Chunk, None]:
+        """Stream the answer. Loads the model on first need; cancelling a request never cancels a load.
+
+        After `cancel.cancel()` the stream ends without a `finish`. Closing the iterator cancels too.
+        Raises `ModelError` or `EngineError`.
+        """
+
+    def subscribe(self, listener: Callable[[LoadProgress], None]) -> None:
+        """Call `listener` on the event loop as models load."""
+
+    async def close(self) -> None:
+        """Abort what runs and free the models."""

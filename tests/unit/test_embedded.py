@@ -1,0 +1,152 @@
+"""The engine's threads: loading, cancelling, taking turns, closing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from models_of_bytes import ByteModel
+
+from midfill.engine.base import CancelToken, LoadProgress, ModelFile, ModelInfo, Part, Request, Role
+from midfill.engine.embedded import EmbeddedEngine
+from midfill.errors import LoadError
+
+SCRIPT = {b"go": b"abc", b"long": b"x" * 2000}
+
+
+def locate(role: Role) -> ModelFile:
+    return ModelFile(ModelInfo(f"bytes-{role}", "bytes", 4096), Path(role))
+
+
+class Loader:
+    """Loads byte models; `gate` holds every load until it is set."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.loads: list[str] = []
+        self.models: dict[str, ByteModel] = {}
+        self.error: Exception | None = None
+
+    def __call__(self, file: ModelFile, progress: Callable[[float], None]) -> ByteModel:
+        self.loads.append(file.info.name)
+        progress(0.5)
+        self.gate.wait(10)
+        if self.error:
+            raise self.error
+        model = self.models[file.info.name] = ByteModel(SCRIPT)
+        return model
+
+
+async def ask(
+    engine: EmbeddedEngine, text: str, cancel: CancelToken | None = None, role: Role = "complete"
+) -> str:
+    request = Request(role, (Part(text),), 3000)
+    return "".join([chunk.text async for chunk in engine.generate(request, cancel or CancelToken())])
+
+
+async def test_loads_once_on_first_need_and_answers() -> None:
+    load = Loader()
+    engine = EmbeddedEngine(locate, load)
+    assert load.loads == []
+    assert await asyncio.gather(ask(engine, "go"), ask(engine, "x go")) == ["abc", "abc"]
+    assert load.loads == ["bytes-complete"]
+    await engine.close()
+    assert load.models["bytes-complete"].closed
+
+
+async def test_a_cancelled_request_does_not_cancel_the_load() -> None:
+    load = Loader()
+    load.gate.clear()
+    engine = EmbeddedEngine(locate, load)
+    cancel = CancelToken()
+    waiting = asyncio.ensure_future(ask(engine, "go", cancel))
+    await asyncio.sleep(0.02)
+    cancel.cancel()
+    assert await asyncio.wait_for(waiting, 1) == ""
+    load.gate.set()
+    assert await asyncio.wait_for(ask(engine, "go"), 5) == "abc"
+    assert load.loads == ["bytes-complete"]
+    await engine.close()
+
+
+async def test_tells_listeners_about_the_load() -> None:
+    heard: list[LoadProgress] = []
+    engine = EmbeddedEngine(locate, Loader())
+    engine.subscribe(heard.append)
+    await ask(engine, "go")
+    assert [progress.fraction for progress in heard] == [0.5, 1.0]
+    await engine.close()
+
+
+async def test_a_failed_load_is_said_and_tried_again() -> None:
+    load = Loader()
+    load.error = LoadError("no memory")
+    engine = EmbeddedEngine(locate, load)
+    heard: list[LoadProgress] = []
+    engine.subscribe(heard.append)
+    with pytest.raises(LoadError, match="no memory"):
+        await ask(engine, "go")
+    assert heard[-1].error == "no memory"
+    load.error = None
+    assert await ask(engine, "go") == "abc"
+    await engine.close()
+
+
+async def test_cancelling_stops_the_decoding() -> None:
+    load = Loader()
+    engine = EmbeddedEngine(locate, load)
+    cancel = CancelToken()
+    request = Request("complete", (Part("long"),), 3000)
+    seen = 0
+    async for _ in engine.generate(request, cancel):
+        seen += 1
+        if seen == 3:
+            cancel.cancel()
+    assert await ask(engine, "go") == "abc"
+    written = [size for size in load.models["bytes-complete"].evaluated if size == 1]
+    assert len(written) < 2000
+    await engine.close()
+
+
+async def test_an_edit_waits_while_a_completion_runs() -> None:
+    load = Loader()
+    engine = EmbeddedEngine(locate, load)
+    await ask(engine, "go", role="edit")
+    await ask(engine, "go")
+    order: list[str] = []
+    complete, edit = load.models["bytes-complete"], load.models["bytes-edit"]
+    holding = threading.Event()
+    pause = edit.pause
+
+    def slow() -> None:
+        order.append("complete")
+        holding.wait(0.001)
+
+    complete.pause = slow
+
+    def waits() -> None:
+        pause()
+        order.append("edit")
+
+    edit.pause = waits
+    completing = asyncio.ensure_future(ask(engine, "long"))
+    while "complete" not in order:
+        await asyncio.sleep(0.001)
+    await asyncio.gather(completing, ask(engine, "go", role="edit"))
+    assert order.index("edit") > max(i for i, who in enumerate(order) if who == "complete")
+    await engine.close()
+
+
+async def test_closing_ends_what_runs() -> None:
+    load = Loader()
+    engine = EmbeddedEngine(locate, load)
+    await ask(engine, "go")
+    load.models["bytes-complete"].pause = lambda: threading.Event().wait(0.005)
+    running = asyncio.ensure_future(ask(engine, "long"))
+    await asyncio.sleep(0.05)
+    await asyncio.wait_for(engine.close(), 5)
+    assert len(await asyncio.wait_for(running, 1)) < 2000
