@@ -1,0 +1,1 @@
+"""Model files: which there are (`catalog`), and how they reach this machine (`fetch`)."""

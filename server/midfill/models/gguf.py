@@ -1,0 +1,75 @@
+"""The header of a GGUF file, which says what kind of model it holds."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Any, BinaryIO
+
+_SCALARS = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
+_STRING, _ARRAY = 8, 9
+
+
+def metadata(stream: BinaryIO) -> dict[str, Any]:
+    """The strings, numbers and booleans of a GGUF header (version 2 or 3); arrays are skipped.
+
+    The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Raises `ValueError`.
+    """
+    end = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+
+    def skip(count: int) -> None:
+        # Checked here, so that no length in a damaged file makes us allocate or seek without bounds.
+        if count > end - stream.tell():
+            raise ValueError("its header is cut off")
+        stream.seek(count, os.SEEK_CUR)
+
+    def scalar(layout: str) -> Any:
+        data = stream.read(struct.calcsize(layout))
+        if len(data) < struct.calcsize(layout):
+            raise ValueError("its header is cut off")
+        return struct.unpack(layout, data)[0]
+
+    def string() -> str:
+        start = stream.tell() + 8
+        skip(scalar("<Q"))
+        size = stream.tell() - start
+        stream.seek(start)
+        return stream.read(size).decode("utf-8", "replace")
+
+    def value(kind: int) -> Any:
+        if kind in _SCALARS:
+            return scalar(_SCALARS[kind])
+        if kind == _STRING:
+            return string()
+        if kind != _ARRAY:
+            raise ValueError(f"its header has a value of unknown type {kind}")
+        element, count = scalar("<I"), scalar("<Q")
+        if element in _SCALARS:
+            skip(count * struct.calcsize(_SCALARS[element]))
+        elif element == _STRING:
+            for _ in range(count):
+                skip(scalar("<Q"))
+        else:
+            raise ValueError(f"its header has an array of unknown type {element}")
+        return None
+
+    if stream.read(4) != b"GGUF":
+        raise ValueError("it does not begin with the letters GGUF")
+    if (version := scalar("<I")) not in (2, 3):
+        raise ValueError(f"its GGUF version {version} is not supported")
+    skip(8)  # The number of tensors.
+    pairs = ((string(), value(scalar("<I"))) for _ in range(scalar("<Q")))
+    return {key: found for key, found in pairs if found is not None}
