@@ -1,0 +1,53 @@
+"""Fill-in-the-middle prompts: one row a model family.
+
+The prompt is anchored: the text from the anchor to the cursor stands behind the middle token, as the beginning
+of the answer, so that typing only ever appends to the prompt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from midfill.engine.base import Part
+from midfill.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Family:
+    """The control tokens around the three texts, in the order prefix, suffix, middle (PSM)."""
+
+    name: str
+    prefix: str
+    suffix: str
+    middle: str
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        # Qwen2.5-Coder technical report (arXiv 2409.12186), section 3.2.
+        Family("qwen2.5-coder", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+    )
+}
+
+
+def family(name: str) -> Family:
+    """The row of a family. Raises `ModelError` for a model that cannot fill in the middle."""
+    try:
+        return FAMILIES[name]
+    except KeyError:
+        raise ModelError(
+            f"A model of the family {name!r} cannot complete code. "
+            f"Set midfill.completeModel to one of the families {', '.join(FAMILIES)}."
+        ) from None
+
+
+def prompt(family: Family, before_anchor: str, typed: str, after_cursor: str) -> tuple[Part, ...]:
+    return (
+        Part(family.prefix, control=True),
+        Part(before_anchor),
+        Part(family.suffix, control=True),
+        Part(after_cursor),
+        Part(family.middle, control=True),
+        Part(typed),
+    )

@@ -1,0 +1,96 @@
+"""From what the model wrote to what the editor shows: small pure functions on text with \\n line ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from midfill.completion.trigger import Block, columns
+from midfill.text import indentation, is_blank
+
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+
+
+def block_end(written: str, block: Block, after: str, in_string: Callable[[str], bool]) -> int | None:
+    """Where a block is over, as an index into `written`, or None while it may go on. Looks at whole lines only.
+
+    A block ends before a line that is less indented, before the line that stands behind the cursor already, and
+    at the first blank line, unless that is in a string (`in_string(text so far)`), as in a docstring.
+    """
+    following = next((line for line in after.split("\n")[1:] if not is_blank(line)), None)
+    at = 0
+    begun = False
+    for number, line in enumerate(written.split("\n")[:-1]):
+        if number == 0:
+            line = block.start + line
+        if is_blank(line):
+            if begun and not in_string(written[:at]):
+                return max(at - 1, 0)
+        elif number > 0 or not block.start.strip():
+            closes = _closes(line, block, following)
+            if closes:
+                return at + len(written[at:].split("\n", 1)[0])
+            if columns(indentation(line)) < block.floor or line.rstrip() == (following or "").rstrip():
+                return max(at - 1, 0)
+            begun = True
+        at = written.index("\n", at) + 1
+    return None
+
+
+def _closes(line: str, block: Block, following: str | None) -> bool:
+    """A closing bracket just outside the block belongs to it, unless it stands behind the cursor already."""
+    return (
+        line.strip()[:1] in _PAIRS
+        and columns(indentation(line)) == block.floor - 1
+        and (following is None or following.strip()[:1] != line.strip()[:1])
+    )
+
+
+def without_tail(suggestion: str, tail: str) -> str:
+    """Cut what the model repeated of the text behind the cursor on the same line.
+
+    `print(` `name)` `)` gives `name`; but `print(` `f(x)` `)` stays, since its bracket closes one of its own.
+    """
+    tail = tail.rstrip()
+    for length in range(min(len(tail), len(suggestion)), 0, -1):
+        kept = suggestion[: len(suggestion) - length]
+        if suggestion.endswith(tail[:length]) and unclosed(kept) <= unclosed(suggestion):
+            return kept
+    return suggestion
+
+
+def without_following_lines(suggestion: str, after: str) -> str:
+    """Cut lines at the end of a suggestion that repeat the lines behind the cursor's."""
+    following = [line.rstrip() for line in after.split("\n")[1:]]
+    while following and is_blank(following[0]):
+        following.pop(0)
+    lines = suggestion.split("\n")
+    for length in range(min(len(lines), len(following)), 0, -1):
+        if [line.rstrip() for line in lines[-length:]] == following[:length] and (length < len(lines) or after):
+            return "\n".join(lines[:-length]).rstrip()
+    return suggestion
+
+
+def unclosed(code: str) -> int:
+    """How many brackets are opened and not closed."""
+    stack: list[str] = []
+    for character in code:
+        if character in _PAIRS.values():
+            stack.append(character)
+        elif stack and stack[-1] == _PAIRS.get(character):
+            stack.pop()
+    return len(stack)
+
+
+def without_last_line(suggestion: str) -> str:
+    """Drop the last of several lines, which the token limit may have cut in two."""
+    return suggestion.rsplit("\n", 1)[0] if "\n" in suggestion.lstrip("\n") else suggestion
+
+
+def longest_sound(suggestion: str, is_sound: Callable[[str], bool]) -> str:
+    """The most lines from the start for which `is_sound` holds; the first line where it never does."""
+    lines = suggestion.split("\n")
+    for count in range(len(lines), 0, -1):
+        candidate = "\n".join(lines[:count]).rstrip()
+        if candidate.strip() and is_sound(candidate):
+            return candidate
+    return next((line for line in lines if not is_blank(line)), "") if lines[0].strip() else suggestion

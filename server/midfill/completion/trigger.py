@@ -1,0 +1,82 @@
+"""Whether to suggest at all, and how much: one line or a block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from midfill.config import Config
+from midfill.document import Document
+from midfill.syntax import opens_block
+from midfill.text import indentation, is_blank
+
+Rejection = Literal[
+    "disabled",  # switched off in the settings
+    "languageDisabled",  # switched off for this language
+    "insideWord",  # the cursor stands inside a word
+    "empty",  # the model had nothing to add
+    "repeatsSuffix",  # the model repeated what stands behind the cursor
+]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """No suggestion, and why."""
+
+    reason: Rejection
+
+
+@dataclass(frozen=True)
+class Line:
+    """The rest of the line; `tail` is what stands behind the cursor on it."""
+
+    tail: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """Several lines, each indented by at least `floor` columns. `start` is the indentation at the cursor."""
+
+    floor: int
+    start: str
+
+
+def wanted(document: Document, cursor: int, invoked: bool, config: Config) -> Line | Block | Rejected:
+    """What to ask the model for at a byte offset. `invoked`: the user asked; nobody did while typing."""
+    if not config.enabled:
+        return Rejected("disabled")
+    if document.language and set(document.language.lsp_ids) & set(config.disabled_languages):
+        return Rejected("languageDisabled")
+    text = document.text
+    line = text.line_of(cursor)
+    before = text.slice(text.line_start(line), cursor)
+    tail = text.slice(cursor, text.line_end(line))
+    if not invoked and before and tail and _in_word(before[-1]) and _in_word(tail[0]):
+        return Rejected("insideWord")
+    if not config.multiline or not is_blank(tail) or document.tree is None:
+        return Line(tail)
+    if not is_blank(before):
+        opened = opens_block(document, cursor)
+        return Block(columns(indentation(before)) + 1, before) if opened else Line(tail)
+    return Block(_floor(document, cursor, before), before)
+
+
+def columns(indentation: str) -> int:
+    """The width of leading white space, a tab being four columns."""
+    return len(indentation.expandtabs(4))
+
+
+def _floor(document: Document, cursor: int, before: str) -> int:
+    """How deep a block that begins on a blank line must stay: inside the block that the line above opens."""
+    text = document.text
+    for line in range(text.line_of(cursor) - 1, -1, -1):
+        above = text.line(line)
+        if not is_blank(above):
+            if opens_block(document, text.line_start(line) + len(above.rstrip().encode("utf-8", "surrogatepass"))):
+                return columns(indentation(above)) + 1
+            break
+    return columns(before)
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
