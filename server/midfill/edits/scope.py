@@ -1,0 +1,81 @@
+"""What an edit may touch: the selected lines, or the smallest definition around the place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from midfill.document import Document
+from midfill.errors import EditRejected
+from midfill.syntax import Definition, definition_at
+from midfill.text import dedent, indent, is_blank, split_lines
+
+# In bytes. Prompt and answer hold the code once each, and must fit the model's context together.
+LARGEST = 9000
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Bytes `start..end` of whole lines, and their code without common indentation, with \\n line ends.
+
+    `definition` is set when the scope is exactly one definition.
+    """
+
+    start: int
+    end: int
+    code: str
+    indentation: str
+    newline: str
+    uses_tabs: bool
+    definition: Definition | None
+
+    def restored(self, code: str) -> str:
+        """New code as it stands in the file: indentation, tabs, line ends and the last terminator as before."""
+        code = dedent(code.strip("\n") + "\n")[0]
+        if self.uses_tabs:
+            code = "".join(_with_tabs(line) for line in split_lines(code))
+        code = indent(code, self.indentation)
+        if not self.code.endswith("\n"):
+            code = code.rstrip("\n")
+        return code.replace("\n", self.newline)
+
+
+def scope_of(document: Document, start: int, end: int) -> Scope:
+    """The scope for a selection in bytes; an empty one means the enclosing definition, or its line.
+
+    Raises `EditRejected` when it is empty or too large for the model.
+    """
+    definition = definition_at(document, start, end) if start == end else _exactly(document, start, end)
+    if definition and (start == end):
+        start, end = definition.start, definition.end
+    text = document.text
+    first, last = text.line_of(start), text.line_of(end)
+    if last > first and text.line_start(last) == end:
+        last -= 1
+    low, high = text.line_start(first), text.line_start(last + 1)
+    code = text.slice(low, high)
+    if is_blank(code):
+        raise EditRejected("There is no code at this place; select some.")
+    if high - low > LARGEST:
+        raise EditRejected(
+            f"The code has {high - low} bytes, more than the {LARGEST} that the model can rewrite; select less."
+        )
+    bare, indentation = dedent(code.replace("\r\n", "\n").replace("\r", "\n"))
+    tabs = "\t" in code and any(line.startswith("\t") for line in split_lines(code))
+    return Scope(low, high, bare, indentation, text.newline, tabs, definition)
+
+
+def _exactly(document: Document, start: int, end: int) -> Definition | None:
+    """The definition that a selection covers whole, white space aside."""
+    text = document.text
+    selected = text.slice(start, end)
+    start += len(selected[: len(selected) - len(selected.lstrip())].encode("utf-8", "surrogatepass"))
+    end -= len(selected[len(selected.rstrip()) :].encode("utf-8", "surrogatepass"))
+    if start >= end:
+        return None
+    definition = definition_at(document, start, end)
+    return definition if definition and (definition.start, definition.end) == (start, end) else None
+
+
+def _with_tabs(line: str) -> str:
+    spaces = len(line) - len(line.lstrip(" "))
+    return "\t" * (spaces // 4) + line[spaces - spaces % 4 :]

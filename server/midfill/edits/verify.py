@@ -1,0 +1,86 @@
+"""What must hold before a user sees an edit. Each check returns the reason for a refusal, or None."""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+from midfill.document import Document
+from midfill.edits.scope import Scope
+from midfill.syntax import Definition, code_tokens, definitions, doc_of, error_count
+from midfill.text import Edit
+
+_PLACEHOLDER = re.compile(
+    r"^\s*(?:#|//|/\*|--)?\s*(?:\.\.\.|…)?\s*\(?(?:the )?(?:rest|remainder|remaining|existing|other|same|previous)"
+    r"[\w ]*\b(?:code|function|method|class|implementation|logic|body|lines)\b[^\n]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_FENCE = re.compile(r"^\s*```", re.MULTILINE)
+
+
+def refused(before: Document, scope: Scope, code: str, instruction: str) -> str | None:
+    """Check a rewritten scope; `code` is the model's, without the scope's indentation."""
+    if not code.strip():
+        return "The answer is empty."
+    if code.strip() == scope.code.strip():
+        return "The code is unchanged."
+    if _FENCE.search(code) and not _FENCE.search(scope.code):
+        return "The answer holds a code fence inside the code."
+    for placeholder in _PLACEHOLDER.findall(code):
+        if placeholder not in scope.code:
+            return f"The answer leaves code out: `{placeholder.strip()}`."
+    after = before.edited([Edit(scope.start, scope.end, scope.restored(code))])
+    if error_count(after) > error_count(before):
+        return "The code has a syntax error."
+    if message := _python_error(before, after):
+        return f"The code does not compile: {message}."
+    return _vanished(before, after, scope, instruction)
+
+
+def docstring_refused(before: Document, definition: Definition, edit: Edit) -> str | None:
+    """Prove on the syntax tree that an edit changes nothing but the definition's documentation."""
+    after = before.edited([edit])
+    if error_count(after) > error_count(before):
+        return "The documentation breaks the syntax."
+    moved = len(after.text) - len(before.text)
+    candidates = [
+        d
+        for d in definitions(after)
+        if d.name == definition.name and d.kind == definition.kind and d.end == definition.end + moved
+    ]
+    new_doc = doc_of(after, candidates[0]) if len(candidates) == 1 else None
+    if new_doc is None:
+        return "The documentation is not recognised as such."
+    old_doc = doc_of(before, definition)
+    if code_tokens(before, [old_doc] if old_doc else []) != code_tokens(after, [new_doc]):
+        return "The edit would change code, not only documentation."
+    return None
+
+
+def _vanished(before: Document, after: Document, scope: Scope, instruction: str) -> str | None:
+    """A definition may go only when the instruction speaks of it or of renaming or removing."""
+    if re.search(r"\b(?:rename|remove|delete|inline|merge|replace|split)\b", instruction, re.IGNORECASE):
+        return None
+    kept = {d.name for d in definitions(after)}
+    for definition in definitions(before):
+        inside = scope.start <= definition.start and definition.end <= scope.end
+        if inside and definition.name not in kept and definition.name not in instruction:
+            return f"The definition `{definition.name}` is gone."
+    return None
+
+
+def _python_error(before: Document, after: Document) -> str | None:
+    """The compiler's complaint about a Python file that compiled before."""
+    if before.language is None or before.language.id != "python":
+        return None
+    return None if _compile(str(before.text)) else _compile(str(after.text))
+
+
+def _compile(source: str) -> str | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(source, "<edit>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return getattr(error, "msg", None) or str(error)
+    return None
