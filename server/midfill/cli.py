@@ -1,0 +1,376 @@
+"""The command line. Results go to standard output; progress and messages to standard error.
+
+Exit codes: 0 done; 1 it was tried and could not be done; 2 the request is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import midfill
+from midfill.errors import MidfillError, UsageError
+
+if TYPE_CHECKING:
+    from midfill.models.catalog import Model
+
+# Every import of this module delays the server's answer to its editor: each command imports what it needs.
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except UsageError as error:
+        _tell(str(error))
+        return 2
+    except MidfillError as error:
+        _tell(str(error))
+        return 1
+    except BrokenPipeError:
+        # The reader of our output has gone, which is its good right; do not complain when flushing at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        _tell("Interrupted.")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="midfill", description="A local-first AI language server.")
+    parser.add_argument("--version", action="version", version=f"midfill {midfill.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="run the language server (an editor does this)")
+    serve.add_argument("--tcp", metavar="HOST:PORT", help="listen on a socket instead of stdio; HOST may be empty")
+    serve.add_argument("--stdio", action="store_true", help="what is done anyway; some editors insist on it")
+    serve.add_argument("--verbose", action="store_true", help="log more to standard error")
+    serve.set_defaults(run=_serve)
+
+    complete = commands.add_parser("complete", help="suggest what to insert at a place in a file")
+    complete.add_argument("place", metavar="FILE:LINE:COL", help="LINE and COL count from 1")
+    complete.add_argument("--json", action="store_true", help="print the items and why, as JSON")
+    complete.set_defaults(run=_complete)
+
+    act = commands.add_parser("act", help="change code: docstring, refactor or fix")
+    act.add_argument("action", metavar="ACTION", help="docstring, refactor or fix")
+    act.add_argument("place", metavar="FILE:START[-END]", help="lines, counted from 1")
+    act.add_argument("--instruction", default="", help="what to do (refactor); what is wrong (fix)")
+    how = act.add_mutually_exclusive_group()
+    how.add_argument("--diff", action="store_true", help="print the change (this is the default)")
+    how.add_argument("--write", action="store_true", help="change the file")
+    how.add_argument("--json", action="store_true", help="print the edits and the new text as JSON")
+    act.set_defaults(run=_act)
+
+    models = commands.add_parser("models", help="list, fetch, check and add model files")
+    which = models.add_subparsers(required=True, metavar="COMMAND")
+    which.add_parser("list", help="the models known, and which are here").set_defaults(run=_models_list)
+    fetch = which.add_parser("fetch", help="download models (the two defaults, unless named)")
+    fetch.add_argument("names", nargs="*", metavar="ROLE|NAME")
+    fetch.set_defaults(run=_models_fetch)
+    path = which.add_parser("path", help="print where a model's file is")
+    path.add_argument("name", metavar="ROLE|NAME")
+    path.set_defaults(run=_models_path)
+    verify = which.add_parser("verify", help="compare the files with their official SHA-256")
+    verify.add_argument("names", nargs="*", metavar="ROLE|NAME")
+    verify.set_defaults(run=_models_verify)
+    add = which.add_parser("add", help="use a GGUF file of your own")
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("path", metavar="PATH.gguf", type=Path)
+    add.add_argument("--role", choices=["complete", "edit"], help="make it the default of this role")
+    add.add_argument("--family", help="its family, where the file does not tell")
+    add.set_defaults(run=_models_add)
+
+    doctor = commands.add_parser("doctor", help="check the installation and measure the models")
+    doctor.add_argument("--json", action="store_true")
+    doctor.set_defaults(run=_doctor)
+
+    demo = commands.add_parser("demo", help="see it work on a sample project, or on your own file")
+    demo.add_argument("place", nargs="?", metavar="FILE:LINE:COL")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from midfill import app
+
+    app.log_to_stderr(options.verbose)
+    app.serve(_address(options.tcp) if options.tcp else None)
+    return 0
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise UsageError(f"{text!r} is no HOST:PORT; try 127.0.0.1:2087.")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _complete(options: argparse.Namespace) -> int:
+    from midfill.client import editor, read
+    from midfill.text import Encoding, Position
+
+    path, line, column = _place(options.place)
+    text = read(path)
+    _check_position(path, text, line, column)
+    _require_models("complete")
+
+    async def run() -> tuple[Any, dict[str, Any], list[str]]:
+        async with editor(path.parent, progress=_progress) as window:
+            document = window.open(path)
+            items = await window.complete(document, Position(line - 1, column - 1))
+            return items, await window.explain(document), window.messages
+
+    items, explanation, messages = asyncio.run(run())
+    if options.json:
+        from midfill.lsp.convert import to_json
+
+        shown = [{"insertText": item.insert_text, "range": to_json(item.range)} for item in items]
+        print(json.dumps({"items": shown, "explain": explanation}, indent=2))
+    else:
+        from midfill.document import Document
+        from midfill.show import ghost
+
+        document = Document.open(path.as_uri(), None, 1, text)
+        at = document.text.offset(Position(line - 1, column - 1), Encoding.UTF32)
+        for item in items:
+            print(ghost(document, at, str(item.insert_text)) if sys.stdout.isatty() else item.insert_text)
+        if not items:
+            _tell(" ".join(messages) or f"No suggestion here: {explanation.get('reason')}.")
+    return 1 if explanation.get("outcome") == "failed" else 0
+
+
+def _act(options: argparse.Namespace) -> int:
+    from midfill.client import editor, read
+    from midfill.edits.actions import ACTIONS
+
+    if options.action not in ACTIONS:
+        raise UsageError(f"There is no action {options.action!r}; choose one of {', '.join(ACTIONS)}.")
+    if options.action == "fix" and not options.instruction:
+        raise UsageError("fix needs --instruction with what the checker says is wrong.")
+    path, start, end = _lines(options.place)
+    text = read(path)
+    _check_position(path, text, start, 1)
+    _check_position(path, text, end, 1)
+    _require_models("edit")
+
+    async def run() -> dict[str, Any]:
+        async with editor(path.parent, progress=_progress) as window:
+            return await _edit(window, path, options.action, start, end, options.instruction)
+
+    outcome = asyncio.run(run())
+    if options.json:
+        print(json.dumps(outcome, indent=2))
+    elif outcome["reason"] is None and options.write:
+        _replace(path, outcome["text"])
+        _tell(f"{path} changed.")
+    elif outcome["reason"] is None:
+        from midfill.show import diff
+
+        print(diff(text, outcome["text"], path.name, colour=sys.stdout.isatty()), end="")
+    if outcome["reason"] is not None:
+        _tell(f"No edit: {outcome['reason']}")
+    return 0 if outcome["reason"] is None else 1
+
+
+async def _edit(window: Any, path: Path, action: str, start: int, end: int, instruction: str) -> dict[str, Any]:
+    """Resolve one action on lines, counted from 1; the result is what `act --json` prints."""
+    from midfill.lsp.convert import to_json
+    from midfill.text import Position, Range
+
+    document = window.open(path)
+    text = document.text
+    if end == start and action != "fix":
+        # One line means the definition around it: an empty selection at its first character.
+        line = text.line(start - 1)
+        first = Position(start - 1, len(line) - len(line.lstrip()))
+        where = Range(first, first)
+    else:
+        where = Range(Position(start - 1, 0), Position(end - 1, len(text.line(end - 1))))
+    problems = [(where, instruction)] if action == "fix" else []
+    offered = await window.actions(document, where, problems)
+    chosen = next((each for each in offered if (each.data or {}).get("action") == action), None)
+    if chosen is None:
+        reason = f"{action} is not possible on line {start}: there is no code that it applies to."
+        return {"edits": [], "text": str(text), "attempts": 0, "reason": reason, "millis": {"total": 0.0}}
+    resolved = await window.resolve(chosen, "" if action == "fix" else instruction)
+    edits = window.edits_of(resolved)
+    result = resolved.data["result"]
+    return {
+        "edits": [{"range": to_json(edit.range), "newText": edit.new_text} for edit in edits],
+        "text": str(window.apply(document, edits).text),
+        "attempts": result["attempts"],
+        "reason": result["reason"],
+        "millis": result["millis"],
+    }
+
+
+def _models_list(options: argparse.Namespace) -> int:
+    from midfill.models import catalog
+
+    for model in catalog.load():
+        state = "here" if catalog.path(model).exists() else "not here"
+        what = f"{model.quantization:7} {model.bytes / 1e6:8,.0f} MB  {model.licence:12}"
+        print(f"{model.role or '-':9} {model.name:32} {what} {state}")
+    return 0
+
+
+def _models_fetch(options: argparse.Namespace) -> int:
+    from midfill.models.fetch import fetch
+
+    for model in _chosen(options.names):
+        with _bar(f"{model.name}") as progress:
+            path = fetch(model, progress, _tell)
+        _tell(f"{model.name} is at {path}, its SHA-256 is right.")
+    return 0
+
+
+def _models_path(options: argparse.Namespace) -> int:
+    from midfill.models import catalog
+
+    model = catalog.find(options.name)
+    print(catalog.path(model))
+    if not catalog.path(model).exists():
+        _tell(f"{model.name} is not there yet: run `midfill models fetch {model.name}`.")
+        return 1
+    return 0
+
+
+def _models_verify(options: argparse.Namespace) -> int:
+    from midfill.models import catalog
+
+    code = 0
+    for model in _chosen(options.names):
+        try:
+            print(f"{model.name}: right, {catalog.verify(model)}")
+        except MidfillError as error:
+            _tell(str(error))
+            code = 1
+    return code
+
+
+def _models_add(options: argparse.Namespace) -> int:
+    from midfill.models import catalog
+
+    model = catalog.add(options.name, options.path, role=options.role, family=options.family)
+    choose = "set midfill.completeModel or midfill.editModel to its name"
+    used = f"it is now the default for {model.role}" if model.role else choose
+    _tell(f"{model.name} is added ({model.family}, {model.quantization}): {used}.")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from midfill import doctor
+
+    findings = asyncio.run(doctor.examine())
+    print(json.dumps(findings, indent=2) if options.json else doctor.report(findings))
+    return 1 if findings["problems"] else 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from midfill import demo
+
+    place = _place(options.place) if options.place else None
+    _require_models("complete", "edit")
+    return asyncio.run(demo.run(place))
+
+
+def _chosen(names: list[str]) -> list[Model]:
+    """The models named, or the default of each role."""
+    from midfill.models import catalog
+
+    return [catalog.find(name) for name in names or ["complete", "edit"]]
+
+
+def _require_models(*roles: str) -> None:
+    """Say at once, and not after a server has started, that a model is missing."""
+    from midfill.models import catalog
+
+    for role in roles:
+        catalog.present(catalog.find(role))
+
+
+def _place(text: str) -> tuple[Path, int, int]:
+    match = re.fullmatch(r"(.+?):(\d+):(\d+)", text)
+    if not match:
+        raise UsageError(f"{text!r} is no FILE:LINE:COL; try for example app.py:12:5.")
+    return Path(match[1]).expanduser().absolute(), int(match[2]), int(match[3])
+
+
+def _lines(text: str) -> tuple[Path, int, int]:
+    match = re.fullmatch(r"(.+?):(\d+)(?:-(\d+))?", text)
+    if not match:
+        raise UsageError(f"{text!r} is no FILE:START[-END]; try for example app.py:12 or app.py:12-20.")
+    start, end = int(match[2]), int(match[3] or match[2])
+    if end < start:
+        raise UsageError(f"The lines {start}-{end} run backwards; write {end}-{start}.")
+    return Path(match[1]).expanduser().absolute(), start, end
+
+
+def _check_position(path: Path, content: str, line: int, column: int) -> None:
+    from midfill.text import Text
+
+    text = Text.of(content)
+    if not 1 <= line <= text.line_count:
+        raise UsageError(f"{path.name} has lines 1 to {text.line_count}, not {line}.")
+    length = len(text.line(line - 1))
+    if not 1 <= column <= length + 1:
+        raise UsageError(f"Line {line} of {path.name} has columns 1 to {length + 1}, not {column}.")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the whole file or nothing of it, keeping its permissions."""
+    path = path.resolve()
+    new = path.with_name(f".{path.name}.midfill-{os.getpid()}")
+    try:
+        new.write_bytes(text.encode("utf-8"))
+        new.chmod(path.stat().st_mode & 0o7777)
+        new.replace(path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise UsageError(f"{path} cannot be written: {error.strerror}. The file is as it was.") from None
+
+
+def _progress(message: str, percentage: int | None) -> None:
+    """One line that rewrites itself, on a terminal only."""
+    if sys.stderr.isatty():
+        done = f" {percentage}%" if percentage is not None else ""
+        sys.stderr.write(f"\r\x1b[K{message}{done}\r")
+        sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar in bytes on a terminal; elsewhere a line every ten percent."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+        columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            task = progress.add_task(title, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+        return
+    tenth = -1
+
+    def report(done: int, total: int) -> None:
+        nonlocal tenth
+        if total and done * 10 // total > tenth:
+            tenth = done * 10 // total
+            _tell(f"{title}: {tenth * 10}% of {total / 1e6:,.0f} MB")
+
+    yield report
+
+
+def _tell(message: str) -> None:
+    clear = "\r\x1b[K" if sys.stderr.isatty() else ""
+    print(f"{clear}midfill: {message}", file=sys.stderr)

@@ -1,0 +1,186 @@
+"""Code actions: cheap to list, costly to resolve, and stateless between the two."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from lsprotocol import types
+
+from midfill.document import Document
+from midfill.edits import ACTIONS, Problem, Result, Wish, propose, resolve
+from midfill.engine.base import CancelToken
+from midfill.errors import EditRejected, MidfillError, UsageError
+from midfill.lsp import convert
+from midfill.lsp.progress import Progress
+from midfill.lsp.server import Server
+
+KINDS = [types.CodeActionKind.RefactorRewrite, types.CodeActionKind.QuickFix]
+_CHANGED = "The file has changed since the action was offered; ask again."
+
+
+def register(server: Server) -> None:
+    options = types.CodeActionOptions(code_action_kinds=KINDS, resolve_provider=True)
+
+    @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)
+    def code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
+        document = server.documents.get(params.text_document.uri)
+        return _list(server, document, params) if document else []
+
+    @server.feature(types.CODE_ACTION_RESOLVE)
+    async def code_action_resolve(action: types.CodeAction) -> types.CodeAction:
+        data = action.data if isinstance(action.data, dict) else {}
+        title = action.title
+        try:
+            document, result = await act(server, data)
+        except MidfillError as error:
+            server.say(str(error))
+            action.data = {**data, "result": {"attempts": 0, "reason": str(error), "millis": {"total": 0.0}}}
+            return action
+        action.data = {**data, "result": told(result)}
+        if result.reason is None:
+            action.edit = workspace_edit(server, document, result, title)
+        else:
+            server.say(f"{title}: {result.reason}", types.MessageType.Warning)
+        return action
+
+
+async def act(server: Server, data: dict[str, Any]) -> tuple[Document, Result]:
+    """Make the edit that `data` (see `_data`) describes, on the version that it names.
+
+    Raises `EditRejected` when the document has changed meanwhile, and what `resolve` raises.
+    """
+    document = server.documents.get(str(data.get("uri")))
+    if document is None or data.get("version") not in (None, document.version):
+        raise EditRejected(_CHANGED)
+    cancel = CancelToken()
+    wish = _wish(server, document, data)
+    title = ACTIONS[wish.action].title if wish.action in ACTIONS else "Midfill"
+    progress = Progress(server, title, on_cancel=cancel.cancel)
+    task = asyncio.ensure_future(
+        resolve(
+            document,
+            wish,
+            server.config,
+            server.engine,
+            cancel,
+            lambda message, tokens: progress.report(f"{message} ({tokens} tokens)" if tokens else message),
+        )
+    )
+    try:
+        result = await asyncio.shield(task)
+    except asyncio.CancelledError:
+        cancel.cancel()
+        raise
+    finally:
+        progress.end()
+    if server.documents.get(document.uri) is not document and not result.reason:
+        raise EditRejected(_CHANGED)
+    return document, result
+
+
+def told(result: Result) -> dict[str, Any]:
+    """What `data.result` of a resolved action, and the result of a command, say about an edit."""
+    usage = result.usage
+    return {
+        "attempts": result.attempts,
+        "reason": result.reason,
+        "tokens": {"prompt": usage.prompt, "evaluated": usage.evaluated, "generated": usage.generated},
+        "millis": {
+            "queue": round(usage.queue_ms, 1),
+            "evaluate": round(usage.evaluate_ms, 1),
+            "generate": round(usage.generate_ms, 1),
+            "total": round(result.total_ms, 1),
+        },
+    }
+
+
+def workspace_edit(server: Server, document: Document, result: Result, label: str) -> types.WorkspaceEdit:
+    workspace = server.client_capabilities.workspace
+    return convert.workspace_edit(
+        list(result.edits),
+        document,
+        server.encoding,
+        label,
+        server.config.confirm_edits,
+        workspace.workspace_edit if workspace else None,
+    )
+
+
+def _list(server: Server, document: Document, params: types.CodeActionParams) -> list[types.CodeAction]:
+    start, end = convert.offsets(document.text, params.range, server.encoding)
+    problems = [_problem(server, document, diagnostic) for diagnostic in params.context.diagnostics]
+    capabilities = server.client_capabilities.text_document
+    client = capabilities.code_action if capabilities else None
+    tagged = bool(client and client.tag_support)
+    resolves = bool(client and client.resolve_support and "edit" in client.resolve_support.properties)
+    actions = []
+    for action in propose(document, start, end, problems):
+        if params.context.only and not any(_within(action.kind, only) for only in params.context.only):
+            continue
+        fixes = params.context.diagnostics if action.on == "diagnostic" else None
+        data = _data(document, params.range, action.id, fixes)
+        shown = types.CodeAction(
+            title=action.title,
+            kind=types.CodeActionKind(action.kind),
+            diagnostics=fixes,
+            tags=[types.CodeActionTag.LlmGenerated] if tagged else None,
+        )
+        if action.id == "refactor" and _asks(server.client_capabilities):
+            shown.command = types.Command(action.title, "midfill.askInstruction", arguments=[data])
+        elif resolves:
+            shown.data = data
+        else:
+            shown.command = types.Command(action.title, "midfill.act", arguments=[data])
+        actions.append(shown)
+    return actions
+
+
+def _within(kind: str, only: str) -> bool:
+    return kind == only or kind.startswith(f"{only}.")
+
+
+def _data(
+    document: Document, where: types.Range, action: str, diagnostics: Sequence[types.Diagnostic] | None
+) -> dict[str, Any]:
+    """All that is needed to make the edit later. A client may set `instruction` before it resolves."""
+    return {
+        "uri": document.uri,
+        "version": document.version,
+        "range": convert.to_json(where),
+        "action": action,
+        "instruction": "",
+        "diagnostics": [
+            {"range": convert.to_json(diagnostic.range), "message": diagnostic.message}
+            for diagnostic in diagnostics or ()
+        ],
+    }
+
+
+def _wish(server: Server, document: Document, data: dict[str, Any]) -> Wish:
+    """The core's view of `_data`. Raises `UsageError` for one that no server wrote."""
+    try:
+        where = convert.from_json(data["range"], types.Range)
+        start, end = convert.offsets(document.text, where, server.encoding)
+        problems = [
+            Problem(
+                *convert.offsets(document.text, convert.from_json(each["range"], types.Range), server.encoding),
+                str(each["message"]),
+            )
+            for each in data.get("diagnostics") or ()
+        ]
+        return Wish(str(data["action"]), start, end, str(data.get("instruction") or ""), tuple(problems))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError("An edit needs an action and a range with start and end.") from error
+
+
+def _problem(server: Server, document: Document, diagnostic: types.Diagnostic) -> Problem:
+    return Problem(*convert.offsets(document.text, diagnostic.range, server.encoding), diagnostic.message)
+
+
+def _asks(capabilities: types.ClientCapabilities) -> bool:
+    """Whether the client has the command `midfill.askInstruction`, which asks the user for the instruction."""
+    experimental = capabilities.experimental
+    own = experimental.get("midfill") if isinstance(experimental, dict) else None
+    return isinstance(own, dict) and bool(own.get("askInstruction"))

@@ -1,0 +1,87 @@
+"""Inline completion, its fallback for older clients, and the explanation of either."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from typing import Any
+
+from lsprotocol import types
+
+from midfill.completion import Completion, complete
+from midfill.document import Document
+from midfill.engine.base import CancelToken
+from midfill.lsp import convert
+from midfill.lsp.server import Server
+
+
+def register(server: Server) -> None:
+    @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION)
+    async def inline_completion(
+        params: types.InlineCompletionParams,
+    ) -> list[types.InlineCompletionItem] | None:
+        document = server.documents.get(params.text_document.uri)
+        if document is None:
+            return None
+        invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
+        completion = await _run(server, document, params.position, invoked)
+        if completion.outcome != "shown":
+            return None
+        return [convert.inline_item(completion, document, server.encoding)]
+
+    @server.feature("midfill/explain")
+    def explain(params: Any) -> dict[str, Any] | None:
+        return _explain(server, params or {})
+
+
+def register_fallback(server: Server) -> None:
+    """`textDocument/completion`, for clients that do not know inline completion."""
+
+    @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=list(" .,:=([{<")))
+    async def completion(params: types.CompletionParams) -> types.CompletionList | None:
+        document = server.documents.get(params.text_document.uri)
+        if document is None:
+            return None
+        task = asyncio.ensure_future(_run(server, document, params.position, invoked=False))
+        # The pop-up menu must not wait for a model; a slow answer goes to the cache, for when the client asks
+        # again, as the list is incomplete.
+        await asyncio.wait({task}, timeout=server.config.completion_wait_ms / 1000)
+        items = []
+        if task.done() and (done := task.result()).outcome == "shown":
+            items = [convert.completion_item(done, document, server.encoding)]
+        return types.CompletionList(is_incomplete=True, items=items)
+
+
+async def _run(server: Server, document: Document, at: types.Position, invoked: bool) -> Completion:
+    """One completion, which supersedes the one before it in this window."""
+    cursor = document.text.offset(convert.position(at), server.encoding)
+    if server.running:
+        server.running.cancel()
+    cancel = server.running = CancelToken()
+    pipeline = asyncio.ensure_future(
+        complete(document, cursor, invoked, server.config, server.engine, server.memory, cancel)
+    )
+    try:
+        completion = await asyncio.shield(pipeline)
+    except asyncio.CancelledError:
+        # The client withdrew its request: stop the decoding, and note what it has cost.
+        cancel.cancel()
+        with contextlib.suppress(Exception):
+            server.explain(await pipeline, document, at)
+        raise
+    if completion.outcome == "cancelled":
+        completion = replace(completion, reason="superseded")
+    server.explain(completion, document, at)
+    return completion
+
+
+def _explain(server: Server, params: dict[str, Any]) -> dict[str, Any] | None:
+    """The newest completion that fits the document and the position, where they are given."""
+    uri = (params.get("textDocument") or {}).get("uri")
+    at = params.get("position")
+    position = types.Position(at["line"], at["character"]) if at else None
+    for known in reversed(server.history):
+        if (uri is None or known.uri == uri) and (position is None or known.position == position):
+            return known.explanation
+    return None

@@ -1,0 +1,136 @@
+"""Between the core's values and the protocol's."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from cattrs import BaseValidationError
+from lsprotocol import converters, types
+
+from midfill.completion import Completion
+from midfill.document import Document
+from midfill.text import Change, Edit, Encoding, Position, Range, Text
+
+_CONVERTER = converters.get_converter()
+_T = TypeVar("_T")
+
+
+def to_json(value: Any) -> Any:
+    return _CONVERTER.unstructure(value)
+
+
+def from_json(value: Any, kind: type[_T]) -> _T:
+    """Raises ValueError, KeyError or TypeError for JSON that is no `kind`."""
+    try:
+        return _CONVERTER.structure(value, kind)
+    except BaseValidationError as error:
+        raise ValueError(str(error)) from error
+
+
+def position(value: types.Position) -> Position:
+    return Position(value.line, value.character)
+
+
+def change(value: types.TextDocumentContentChangeEvent) -> Change:
+    if isinstance(value, types.TextDocumentContentChangeWholeDocument):
+        return Change(None, value.text)
+    start, end = position(value.range.start), position(value.range.end)
+    return Change(Range(start, end), value.text)
+
+
+def lsp_position(text: Text, offset: int, encoding: Encoding) -> types.Position:
+    at = text.position(offset, encoding)
+    return types.Position(at.line, at.character)
+
+
+def lsp_range(text: Text, start: int, end: int, encoding: Encoding) -> types.Range:
+    return types.Range(lsp_position(text, start, encoding), lsp_position(text, end, encoding))
+
+
+def offsets(text: Text, value: types.Range, encoding: Encoding) -> tuple[int, int]:
+    """Start and end in bytes, in order even if the client's are not."""
+    start = text.offset(position(value.start), encoding)
+    end = text.offset(position(value.end), encoding)
+    return min(start, end), max(start, end)
+
+
+def inline_item(completion: Completion, document: Document, encoding: Encoding) -> types.InlineCompletionItem:
+    at = lsp_range(document.text, completion.cursor, completion.cursor, encoding)
+    return types.InlineCompletionItem(insert_text=completion.text, range=at)
+
+
+def completion_item(completion: Completion, document: Document, encoding: Encoding) -> types.CompletionItem:
+    """For clients without inline completion. The word before the cursor is part of the item, to filter by."""
+    text = document.text
+    line = text.slice(text.line_start(text.line_of(completion.cursor)), completion.cursor)
+    word = line[len(line.rstrip(_WORD)) :]
+    start = completion.cursor - len(word.encode("utf-8", "surrogatepass"))
+    first, *rest = completion.text.strip().splitlines() or [""]
+    return types.CompletionItem(
+        label=word + first + (" …" if rest else ""),
+        kind=types.CompletionItemKind.Snippet if rest else types.CompletionItemKind.Text,
+        detail="Midfill",
+        documentation=types.MarkupContent(types.MarkupKind.PlainText, word + completion.text),
+        filter_text=word + completion.text,
+        insert_text_format=types.InsertTextFormat.PlainText,
+        text_edit=types.TextEdit(lsp_range(text, start, completion.cursor, encoding), word + completion.text),
+    )
+
+
+def explanation(completion: Completion, text: Text, encoding: Encoding) -> dict[str, Any]:
+    """The result of `midfill/explain`, a documented contract (README.md)."""
+    usage = completion.usage
+    anchor = lsp_position(text, completion.anchor, encoding)
+    return {
+        "outcome": completion.outcome,
+        "reason": completion.reason,
+        "message": completion.message,
+        "source": completion.source,
+        "text": completion.text,
+        "raw": completion.raw,
+        "model": completion.model,
+        "prompt": {
+            "text": completion.prompt,
+            "tokens": usage.prompt,
+            "evaluated": usage.evaluated,
+            "anchor": {"line": anchor.line, "character": anchor.character},
+        },
+        "generated": usage.generated,
+        "drafted": usage.drafted,
+        "acceptedDrafts": usage.accepted,
+        "millis": {
+            "queue": round(usage.queue_ms, 1),
+            "context": round(completion.context_ms, 1),
+            "evaluate": round(usage.evaluate_ms, 1),
+            "generate": round(usage.generate_ms, 1),
+            "postprocess": round(completion.postprocess_ms, 1),
+            "total": round(completion.total_ms, 1),
+        },
+    }
+
+
+def workspace_edit(
+    edits: list[Edit],
+    document: Document,
+    encoding: Encoding,
+    label: str,
+    needs_confirmation: bool,
+    capabilities: types.WorkspaceEditClientCapabilities | None,
+) -> types.WorkspaceEdit:
+    """Versioned where the client knows versions, and marked as a model's work where it knows annotations."""
+    ranges = [lsp_range(document.text, edit.start, edit.end, encoding) for edit in edits]
+    plain = [types.TextEdit(at, edit.text) for at, edit in zip(ranges, edits, strict=True)]
+    if capabilities is None or not capabilities.document_changes:
+        return types.WorkspaceEdit(changes={document.uri: plain})
+    identifier = types.OptionalVersionedTextDocumentIdentifier(document.uri, document.version)
+    if capabilities.change_annotation_support is None:
+        return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(identifier, plain)])
+    marked = [types.AnnotatedTextEdit("midfill", edit.range, edit.new_text) for edit in plain]
+    annotation = types.ChangeAnnotation(label, needs_confirmation, "Written by a language model on this machine.")
+    return types.WorkspaceEdit(
+        document_changes=[types.TextDocumentEdit(identifier, marked)],
+        change_annotations={"midfill": annotation},
+    )
+
+
+_WORD = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"

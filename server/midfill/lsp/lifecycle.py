@@ -1,0 +1,34 @@
+"""Start and stop: what the client can do decides what we offer it."""
+
+from __future__ import annotations
+
+from lsprotocol import types
+
+from midfill.lsp import code_action, commands, completion, sync
+from midfill.lsp.progress import show_loading
+from midfill.lsp.server import Server, midfill_settings
+
+
+def register(server: Server) -> None:
+    """Register every handler of the server."""
+    sync.register(server)
+    completion.register(server)
+    code_action.register(server)
+    commands.register(server)
+    show_loading(server)
+
+    @server.feature(types.INITIALIZE)
+    def initialize(params: types.InitializeParams) -> None:
+        client = params.capabilities.text_document
+        if client is None or client.inline_completion is None:
+            completion.register_fallback(server)
+        server.settings_at_start = midfill_settings(params.initialization_options)
+
+    @server.feature(types.INITIALIZED)
+    def initialized(_: types.InitializedParams) -> None:
+        # Not earlier, because before this a server may not send messages, and wrong settings make one.
+        server.configure(server.settings_at_start)
+
+    @server.feature(types.SHUTDOWN)
+    async def shutdown(_: None) -> None:
+        await server.engine.close()

@@ -1,0 +1,110 @@
+"""The server's state, and the one place where a request meets it."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cattrs import Converter
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import (
+    JsonRPCNotification,
+    JsonRPCRequestMessage,
+    JsonRPCResponseMessage,
+    LanguageServerProtocol,
+    default_converter,
+)
+
+import midfill
+from midfill.completion import Completion
+from midfill.completion.cache import Memory
+from midfill.config import Config, parse
+from midfill.document import Document
+from midfill.engine.base import CancelToken, Engine
+from midfill.lsp import convert
+from midfill.text import Encoding
+
+log = logging.getLogger(__name__)
+
+
+class Server(LanguageServer):
+    """One editor window. `documents` holds the newest snapshot of each open file."""
+
+    def __init__(self, engine: Callable[[Callable[[], Config]], Engine]) -> None:
+        """`engine` is given a way to read the settings of the moment."""
+        super().__init__(
+            "midfill",
+            midfill.__version__,
+            protocol_cls=_Protocol,
+            converter_factory=json_converter,
+        )
+        self.config = Config()
+        self.engine = engine(lambda: self.config)
+        self.documents: dict[str, Document] = {}
+        self.memory: Memory[Completion] = Memory()
+        self.history: deque[Explained] = deque(maxlen=200)
+        self.running: CancelToken | None = None
+        self.settings_at_start: object = None
+        self._said: set[str] = set()
+
+    @property
+    def encoding(self) -> Encoding:
+        return Encoding(self.server_capabilities.position_encoding or "utf-16")
+
+    def configure(self, settings: object) -> None:
+        """Take over new settings; what is wrong with them is said by name."""
+        self.config, problems = parse(settings)
+        self.memory = Memory()
+        self._said.clear()
+        for problem in problems:
+            self.say(problem, types.MessageType.Warning)
+
+    def say(self, message: str, kind: types.MessageType = types.MessageType.Error) -> None:
+        """Show the user a message; the same one only once until something changes."""
+        if message not in self._said:
+            self._said.add(message)
+            log.warning("%s", message)
+            self.window_show_message(types.ShowMessageParams(kind, message))
+
+    def explain(self, completion: Completion, document: Document, at: types.Position) -> None:
+        """Remember what came of a completion, for `midfill/explain`."""
+        explanation = convert.explanation(completion, document.text, self.encoding)
+        self.history.append(Explained(document.uri, at, explanation))
+        if completion.outcome == "failed" and completion.message:
+            self.say(completion.message)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What `midfill/explain` tells of the completion asked for at one place."""
+
+    uri: str
+    position: types.Position
+    explanation: dict[str, Any]
+
+
+def midfill_settings(value: object) -> object:
+    """Clients send the settings bare or under the key `midfill`."""
+    if isinstance(value, dict) and "midfill" in value:
+        return value["midfill"]
+    return value
+
+
+class _Protocol(LanguageServerProtocol):
+    """pygls without its own document store, whose changes would come without offsets."""
+
+    lsp_text_document__did_open: Any = None
+    lsp_text_document__did_change: Any = None
+    lsp_text_document__did_close: Any = None
+
+
+def json_converter() -> Converter:
+    """pygls' converter, but the params and results of custom methods stay the JSON that they are."""
+    converter: Converter = default_converter()  # type: ignore[no-untyped-call]
+    for message in (JsonRPCRequestMessage, JsonRPCResponseMessage, JsonRPCNotification):
+        converter.register_structure_hook(message, lambda data, kind: kind(**data))
+    return converter

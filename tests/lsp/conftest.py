@@ -1,0 +1,75 @@
+"""The server over real stdio, as real editors talk to it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_lsp
+from lsprotocol import types
+from pytest_lsp import LanguageClient, make_test_lsp_client
+
+HERE = Path(__file__).parent
+URI = "file:///project/shop.py"
+Start = Callable[..., Awaitable[LanguageClient]]
+
+# What each editor says it can do. pytest-lsp's files are older than LSP 3.18, so the newest is our own record.
+EDITORS = ["visual_studio_code", "neovim"]
+
+
+def capabilities_of(editor: str) -> types.ClientCapabilities:
+    return pytest_lsp.client_capabilities(editor)
+
+
+@pytest.fixture(params=EDITORS)
+def capabilities(request: pytest.FixtureRequest) -> types.ClientCapabilities:
+    return capabilities_of(request.param)
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Start a server whose model gives these answers, and initialize it."""
+    clients: list[LanguageClient] = []
+
+    async def started(
+        answers: list[str],
+        capabilities: types.ClientCapabilities,
+        settings: dict[str, Any] | None = None,
+        command: list[str] | None = None,
+    ) -> LanguageClient:
+        client = make_test_lsp_client()
+        clients.append(client)
+        await client.start_io(
+            *(command or [sys.executable, str(HERE / "scripted_server.py"), json.dumps(answers)])
+        )
+        await client.initialize_session(
+            types.InitializeParams(capabilities, root_uri="file:///project", initialization_options=settings)
+        )
+        return client
+
+    yield started
+    for client in clients:
+        await client.shutdown_session()
+
+
+def opened(client: LanguageClient, marked: str, uri: str = URI, language: str = "python") -> types.Position:
+    """Open a buffer with a cursor mark, and say where the cursor is (in UTF-16 units)."""
+    before, _, after = marked.partition("‸")
+    client.text_document_did_open(
+        types.DidOpenTextDocumentParams(types.TextDocumentItem(uri, language, 1, before + after))
+    )
+    line = before.rsplit("\n", 1)[-1]
+    return types.Position(before.count("\n"), len(line.encode("utf-16-le")) // 2)
+
+
+def inline_params(at: types.Position, uri: str = URI, invoked: bool = False) -> types.InlineCompletionParams:
+    kind = types.InlineCompletionTriggerKind.Invoked if invoked else types.InlineCompletionTriggerKind.Automatic
+    return types.InlineCompletionParams(types.InlineCompletionContext(kind), types.TextDocumentIdentifier(uri), at)
+
+
+async def explain(client: LanguageClient, **params: Any) -> Any:
+    return await client.protocol.send_request_async("midfill/explain", params)

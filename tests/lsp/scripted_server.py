@@ -1,0 +1,32 @@
+"""The real server with an engine that says what it is told: `python scripted_server.py '["answer", ...]'`.
+
+The answer "<hold>" never comes; "<missing>" raises ModelMissing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+
+from scripted import ScriptedEngine
+
+from midfill.errors import ModelMissing
+from midfill.lsp.lifecycle import register
+from midfill.lsp.server import Server
+
+ANSWERS = json.loads(sys.argv[1])
+
+
+def engine(_: object) -> ScriptedEngine:
+    missing = ModelMissing("The model is not on this machine: run `midfill models fetch complete`.")
+    answers = [missing if answer == "<missing>" else answer for answer in ANSWERS]
+    return ScriptedEngine(answers, hold=asyncio.Event() if "<hold>" in ANSWERS else None)
+
+
+server = Server(engine)
+register(server)
+server.start_io()

@@ -1,0 +1,55 @@
+"""An engine that says what it is told, for tests of everything around the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+
+from midfill.engine.base import CancelToken, Chunk, LoadProgress, ModelInfo, Request, Role, Usage
+
+
+class ScriptedEngine:
+    """Answers each request with the next of `answers` (the last one again and again), a few letters at a time.
+
+    An answer that is an exception is raised. `requests` are those received. With `hold`, an answer stops before
+    its last chunk until the event is set or the request is cancelled.
+    """
+
+    def __init__(self, answers: Sequence[str | Exception], hold: asyncio.Event | None = None) -> None:
+        self.answers = list(answers)
+        self.hold = hold
+        self.requests: list[Request] = []
+        self.listeners: list[Callable[[LoadProgress], None]] = []
+
+    def info(self, role: Role) -> ModelInfo:
+        return ModelInfo(f"scripted-{role}", "qwen2.5-coder", 8192)
+
+    def subscribe(self, listener: Callable[[LoadProgress], None]) -> None:
+        self.listeners.append(listener)
+
+    async def generate(self, request: Request, cancel: CancelToken) -> AsyncGenerator[Chunk, None]:
+        self.requests.append(request)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        cut = min((at for stop in request.stop if (at := answer.find(stop)) >= 0), default=len(answer))
+        finish = "stop" if cut < len(answer) else "end"
+        yield Chunk("", 0.0, Usage(prompt=10, evaluated=10))
+        generated = 0
+        for start in range(0, cut, 4):
+            await asyncio.sleep(0)
+            if cancel.cancelled:
+                return
+            if generated >= request.max_tokens:
+                finish = "length"
+                break
+            generated += 1
+            yield Chunk(answer[:cut][start : start + 4], -0.1, Usage(10, 10, generated))
+        while self.hold is not None and not self.hold.is_set():
+            if cancel.cancelled:
+                return
+            await asyncio.sleep(0.005)
+        yield Chunk("", 0.0, Usage(10, 10, generated), finish)
+
+    async def close(self) -> None:
+        self.closed = True
