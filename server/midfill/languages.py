@@ -51,6 +51,10 @@ class Language:
     line_comment: str
     block_comment: tuple[str, str] | None
     block: Literal["indent", "braces"]
+    multiline_quotes: tuple[str, ...]
+    """The quotes of strings that may go over several lines."""
+    quotes: tuple[str, ...]
+    """The quotes of strings that end with the line."""
     indent: str
     docstring: Docstring
     comment_nodes: frozenset[str]
@@ -148,6 +152,8 @@ def _load(path: Path) -> Language:
         line_comment=config["line_comment"],
         block_comment=(pair[0], pair[1]) if (pair := config.get("block_comment")) else None,
         block=config["block"],
+        multiline_quotes=tuple(config["multiline_quotes"]),
+        quotes=tuple(config.get("quotes", "\"'")),
         indent=config["indent"],
         docstring=Docstring(**{**docstring, "pattern": re.compile(docstring["pattern"])}),
         comment_nodes=frozenset(nodes["comment"]),

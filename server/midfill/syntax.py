@@ -14,6 +14,7 @@ from typing import Literal
 import tree_sitter
 
 from midfill.document import Document
+from midfill.languages import Language
 from midfill.text import is_blank
 
 DefinitionKind = Literal["function", "method", "class"]
@@ -86,7 +87,6 @@ def kind_at(document: Document, offset: int) -> TextKind:
         return "code"
     language = document.language
     node = document.tree.root_node.descendant_for_byte_range(max(offset - 1, 0), offset)
-    broken = False
     while node is not None:
         inside = node.start_byte < offset < node.end_byte
         if node.type in language.comment_nodes and (inside or _goes_on(document, node, offset)):
@@ -95,9 +95,8 @@ def kind_at(document: Document, offset: int) -> TextKind:
             return "code"
         if node.type in language.string_nodes and inside:
             return "string"
-        broken = broken or node.is_error
         node = node.parent
-    return _kind_on_line(document, offset, language.line_comment) if broken else "code"
+    return _kind_by_quotes(document, offset, language) if document.tree.root_node.has_error else "code"
 
 
 def doc_of(document: Document, definition: Definition) -> Span | None:
@@ -139,7 +138,7 @@ def opens_block(document: Document, offset: int) -> bool:
         return False
     line = document.text.line_of(offset)
     code = document.text.slice(document.text.line_start(line), offset)
-    code = _without_comment(code, language.line_comment).rstrip()
+    code = _without_comment(code, language).rstrip()
     if language.block == "braces":
         return code.endswith("{") or re.match(r"\s*(?:case\b.*|default\s*):$", code) is not None
     if not code.endswith(":"):
@@ -148,7 +147,7 @@ def opens_block(document: Document, offset: int) -> bool:
     for above in range(line - 1, max(line - 50, -1), -1):
         if _closes(code) <= 0:
             break
-        code = _without_comment(document.text.line(above), language.line_comment) + "\n" + code
+        code = _without_comment(document.text.line(above), language) + "\n" + code
     word = re.match(r"\s*(\w+)", code)
     return word is not None and word[1] in language.block_headers
 
@@ -277,35 +276,45 @@ def _goes_on(document: Document, comment: tree_sitter.Node, offset: int) -> bool
     return starts_line_comment and text.line_of(comment.start_byte) == text.line_of(offset)
 
 
-def _kind_on_line(document: Document, offset: int, line_comment: str) -> TextKind:
-    """Inside broken code: what the line's own quotes and comment marks say."""
-    line = document.text.slice(document.text.line_start(document.text.line_of(offset)), offset)
-    quote, at = _scan(line, line_comment)
+def _kind_by_quotes(document: Document, offset: int, language: Language) -> TextKind:
+    """Inside broken code: what the quotes and comment marks since the last outermost statement say."""
+    start = max((start for start in top_level_starts(document) if start < offset), default=0)
+    quote, comment = _scan(document.text.slice(start, offset), language)
     if quote is not None:
         return "string"
-    return "comment" if at is not None else "code"
+    return "comment" if comment is not None else "code"
 
 
-def _without_comment(line: str, line_comment: str) -> str:
-    at = _scan(line, line_comment)[1]
-    return line if at is None else line[:at]
+def _without_comment(line: str, language: Language) -> str:
+    comment = _scan(line, language)[1]
+    return line if comment is None else line[:comment]
 
 
-def _scan(line: str, line_comment: str) -> tuple[str | None, int | None]:
-    """The quote that is open at the line's end, and where a comment begins; None for what there is not."""
+def _scan(code: str, language: Language) -> tuple[str | None, int | None]:
+    """The quote that is open at the end, and where a line comment begins that is; None for what there is not."""
     quote: str | None = None
-    escaped = False
-    for i, character in enumerate(line):
-        if escaped:
-            escaped = False
+    comment: int | None = None
+    i = 0
+    while i < len(code):
+        step = 1
+        if code[i] == "\n":
+            comment = None
+            quote = quote if quote in language.multiline_quotes else None
         elif quote is not None:
-            escaped = character == "\\"
-            quote = None if character == quote else quote
-        elif character in "\"'`":
-            quote = character
-        elif line.startswith(line_comment, i):
-            return None, i
-    return quote, None
+            if code[i] == "\\":
+                step = 2
+            elif code.startswith(quote, i):
+                step = len(quote)
+                quote = None
+        elif comment is None:
+            if code.startswith(language.line_comment, i):
+                comment = i
+            else:
+                marks = (*language.multiline_quotes, *language.quotes)
+                quote = next((mark for mark in marks if code.startswith(mark, i)), None)
+                step = len(quote) if quote else 1
+        i += step
+    return quote, comment
 
 
 def _closes(code: str) -> int:

@@ -151,7 +151,8 @@ def _clean(document: Document, cursor: int, want: Line | Block, text: str, after
         if cut_short:
             text = postprocess.without_last_line(text)
         text = postprocess.longest_sound(text.rstrip(), _adds_no_error(document, cursor))
-    text = postprocess.without_following_lines(text, after)
+    line_start = document.text.line_start(document.text.line_of(cursor))
+    text = postprocess.without_following_lines(text, document.text.slice(line_start, cursor), after)
     return text if text.strip() else ""
 
 

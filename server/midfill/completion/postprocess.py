@@ -58,15 +58,20 @@ def without_tail(suggestion: str, tail: str) -> str:
     return suggestion
 
 
-def without_following_lines(suggestion: str, after: str) -> str:
-    """Cut lines at the end of a suggestion that repeat the lines behind the cursor's."""
+def without_following_lines(suggestion: str, before: str, after: str) -> str:
+    """Cut lines at the end of a suggestion that repeat the lines behind the cursor's.
+
+    `before` is what stands before the cursor on its line.
+    """
     following = [line.rstrip() for line in after.split("\n")[1:]]
     while following and is_blank(following[0]):
         following.pop(0)
-    lines = suggestion.split("\n")
+    lines = (before + suggestion).split("\n")
     for length in range(min(len(lines), len(following)), 0, -1):
-        if [line.rstrip() for line in lines[-length:]] == following[:length] and (length < len(lines) or after):
-            return "\n".join(lines[:-length]).rstrip()
+        if [line.rstrip() for line in lines[-length:]] == following[:length]:
+            if length == len(lines):
+                return "" if is_blank(before) else suggestion
+            return "\n".join(lines[:-length])[len(before) :].rstrip()
     return suggestion
 
 

@@ -58,6 +58,10 @@ def wanted(document: Document, cursor: int, invoked: bool, config: Config) -> Li
     if not is_blank(before):
         opened = opens_block(document, cursor)
         return Block(columns(indentation(before)) + 1, before) if opened else Line(tail)
+    below = text.line(line + 1)
+    if not is_blank(below) and columns(indentation(below)) >= columns(before) and below.strip()[0] not in ")]}":
+        # Code goes on right below: there is a line to fill, not a block.
+        return Line(tail)
     return Block(_floor(document, cursor, before), before)
 
 

@@ -1,0 +1,222 @@
+"""The completion pipeline, on buffers. The model's words are given; what the editor would get is asserted."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from completions import check, check_nothing, suggest
+from scripted import ScriptedEngine
+
+from midfill.completion import complete
+from midfill.completion.cache import Memory
+from midfill.config import Config
+from midfill.document import Document
+from midfill.engine.base import CancelToken
+from midfill.errors import LoadError, ModelMissing
+
+
+def test_completes_the_rest_of_a_line() -> None:
+    check(before="total = su‸\n", model="m(prices)\nprint(total)", after="total = sum(prices)‸\n")
+
+
+def test_drops_the_closing_paren_the_editor_already_typed() -> None:
+    check(before="print(‸)\n", model="name)", after="print(name‸)\n")
+
+
+def test_drops_all_of_the_tail_that_the_model_repeats() -> None:
+    check(before="f(‸, b)[0]\n", model="a, b)[0]", after="f(a‸, b)[0]\n")
+
+
+def test_keeps_a_bracket_that_closes_one_of_its_own() -> None:
+    check(before="print(‸)\n", model="f(x)", after="print(f(x)‸)\n")
+
+
+def test_nothing_when_the_model_repeats_the_tail_only() -> None:
+    check_nothing(before="print(a‸)\n", model=")", reason="repeatsSuffix")
+
+
+def test_nothing_when_the_model_writes_nothing() -> None:
+    check_nothing(before="x = 1‸\n", model="\ny = 2", reason="empty")
+
+
+def test_nothing_when_the_model_writes_the_next_line_again() -> None:
+    check_nothing(before="def f():\n    ‸\n    return 1\n", model="return 1", reason="repeatsSuffix")
+
+
+def test_nothing_inside_a_word() -> None:
+    check_nothing(before="pri‸nt(x)\n", model="ma", reason="insideWord")
+
+
+def test_inside_a_word_when_asked_for() -> None:
+    completion, _ = suggest("pri‸nt(x)\n", "ma", invoked=True)
+    assert completion.text == "ma"
+
+
+def test_nothing_when_switched_off() -> None:
+    check_nothing(before="x = ‸", model="1", reason="disabled", config=Config(enabled=False))
+    off = Config(disabled_languages=("python",))
+    check_nothing(before="x = ‸", model="1", reason="languageDisabled", config=off)
+
+
+def test_a_block_behind_its_opener() -> None:
+    check(
+        before="def area(w, h):‸\n",
+        model="\n    size = w * h\n    return size\n\n\ndef other():\n    pass\n",
+        after="def area(w, h):\n    size = w * h\n    return size‸\n",
+    )
+
+
+def test_a_block_on_the_blank_line_of_a_body() -> None:
+    check(
+        before="class A:\n    def f(self):\n        ‸\n\n    def g(self): ...\n",
+        model="x = 1\n        return x\n    def h(self):\n        pass\n",
+        after="class A:\n    def f(self):\n        x = 1\n        return x‸\n\n    def g(self): ...\n",
+    )
+
+
+def test_a_block_ends_before_a_line_that_is_less_indented() -> None:
+    check(
+        before="def f():\n    ‸\n",
+        model="return 1\nprint(f())\n",
+        after="def f():\n    return 1‸\n",
+    )
+
+
+def test_a_block_ends_before_the_line_that_already_follows() -> None:
+    check(
+        before="def f():\n    ‸\n\n    return a\n",
+        model="a = 1\n    return a\n",
+        after="def f():\n    a = 1‸\n\n    return a\n",
+    )
+
+
+def test_a_blank_line_in_a_docstring_does_not_end_a_block() -> None:
+    check(
+        before="def f():\n    ‸\n",
+        model='"""One.\n\n    Two.\n    """\n    return 1\n\nmore',
+        after='def f():\n    """One.\n\n    Two.\n    """\n    return 1‸\n',
+    )
+
+
+def test_a_block_in_a_language_with_braces_takes_its_closing_brace() -> None:
+    check(
+        before="function f(a) {‸\n",
+        model="\n  return a;\n}\n\nfunction g() {}\n",
+        after="function f(a) {\n  return a;\n}‸\n",
+        path="a.js",
+    )
+
+
+def test_a_block_leaves_the_closing_brace_that_is_there() -> None:
+    check(
+        before="function f(a) {‸\n}\n",
+        model="\n  return a;\n}\n\nfunction g() {}\n",
+        after="function f(a) {\n  return a;‸\n}\n",
+        path="a.js",
+    )
+
+
+def test_one_line_where_code_goes_on_below() -> None:
+    check(
+        before="def f(xs):\n    ‸\n        print(x)\n",
+        model="for x in xs:\n        print(x)\n",
+        after="def f(xs):\n    for x in xs:‸\n        print(x)\n",
+    )
+
+
+def test_a_block_is_cut_to_what_adds_no_syntax_error() -> None:
+    check(
+        before="def f():\n    ‸\n",
+        model="x = 1\n    y = (2,\n",
+        after="def f():\n    x = 1‸\n",
+    )
+
+
+def test_one_line_when_blocks_are_switched_off() -> None:
+    completion, _ = suggest("def f():\n    ‸\n", "x = 1\n    return x\n", config=Config(multiline=False))
+    assert completion.text == "x = 1"
+
+
+def test_keeps_windows_line_ends() -> None:
+    check(
+        before="def f():\r\n    ‸\r\n",
+        model="x = 1\n    return x\n\n",
+        after="def f():\r\n    x = 1\r\n    return x‸\r\n",
+    )
+
+
+def test_the_model_sees_unix_line_ends() -> None:
+    completion, _ = suggest("a = 1\r\nb = ‸\r\nc = 3\r\n", "2")
+    assert "\r" not in completion.prompt
+
+
+def test_counts_in_bytes_with_text_that_is_not_ascii() -> None:
+    check(before='größe = "ü" + ‸\n', model="name", after='größe = "ü" + name‸\n')
+
+
+def test_a_file_of_an_unknown_language() -> None:
+    check(before="server:\n  port: ‸\n", model="8080\n  host: x", after="server:\n  port: 8080‸\n", path="a.conf")
+
+
+def test_an_empty_file() -> None:
+    check(before="‸", model="import os\n\nimport sys", after="import os‸")
+
+
+def test_the_prompt_is_anchored_and_the_users_text_is_no_control_part() -> None:
+    engine = ScriptedEngine(["4"])
+    source = "".join(f"v{i} = {i}\n" for i in range(9)) + "x = <|fim_middle|>"
+    document = Document.open("file:///a.py", None, 1, source)
+    asyncio.run(complete(document, len(source), False, Config(), engine, Memory(), CancelToken()))
+    prompt = engine.requests[0].prompt
+    assert [part.text for part in prompt] == [
+        "<|fim_prefix|>",
+        "".join(f"v{i} = {i}\n" for i in range(6)),
+        "<|fim_suffix|>",
+        "",
+        "<|fim_middle|>",
+        "v6 = 6\nv7 = 7\nv8 = 8\nx = <|fim_middle|>",
+    ]
+    assert [part.control for part in prompt] == [True, False, True, False, True, False]
+
+
+def test_the_same_question_is_answered_from_the_cache() -> None:
+    engine = ScriptedEngine(["1", "2"])
+    document = Document.open("file:///a.py", None, 1, "x = ")
+    memory: Memory = Memory()
+
+    async def ask() -> tuple[str, str]:
+        answer = await complete(document, 4, False, Config(), engine, memory, CancelToken())
+        return answer.text, answer.source
+
+    assert asyncio.run(ask()) == ("1", "model")
+    assert asyncio.run(ask()) == ("1", "cache")
+    assert len(engine.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(ModelMissing("run fetch"), "modelMissing"), (LoadError("no memory"), "engineFailed")],
+)
+def test_a_failure_has_a_reason_and_a_message(error: Exception, reason: str) -> None:
+    document = Document.open("file:///a.py", None, 1, "x = ")
+    engine = ScriptedEngine([error])
+    answer = asyncio.run(complete(document, 4, False, Config(), engine, Memory(), CancelToken()))
+    assert (answer.outcome, answer.reason, answer.message) == ("failed", reason, str(error))
+
+
+def test_cancelled_while_the_model_writes() -> None:
+    async def run() -> None:
+        engine = ScriptedEngine(["a long answer"], hold=asyncio.Event())
+        document = Document.open("file:///a.py", None, 1, "x = ")
+        memory: Memory = Memory()
+        cancel = CancelToken()
+        asking = asyncio.ensure_future(complete(document, 4, False, Config(), engine, memory, cancel))
+        await asyncio.sleep(0.02)
+        cancel.cancel()
+        answer = await asyncio.wait_for(asking, 1)
+        assert (answer.outcome, answer.reason, answer.text) == ("cancelled", "cancelled", "")
+        # A cancelled answer is no answer: the next request asks again.
+        assert memory.recall(document, 4) is None
+
+    asyncio.run(run())
