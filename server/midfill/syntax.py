@@ -122,7 +122,8 @@ def code_tokens(document: Document, skip: Sequence[Span] = ()) -> list[Token]:
     data = bytes(text)
     tokens: list[Token] = []
     at = 0
-    for node, depth in _leaves(document.tree.root_node, document.language.string_nodes, skip):
+    whole = document.language.string_nodes | document.language.comment_nodes
+    for node, depth in _leaves(document.tree.root_node, whole, skip):
         if gap := data[at : node.start_byte].strip():
             tokens.append(Token("", gap, depth))
         if node.type not in document.language.comment_nodes and node.end_byte > node.start_byte:
