@@ -46,7 +46,7 @@ async def start() -> AsyncIterator[Start]:
         await client.start_io(
             *(command or [sys.executable, str(HERE / "scripted_server.py"), json.dumps(answers)])
         )
-        await client.initialize_session(
+        client.answer = await client.initialize_session(  # type: ignore[attr-defined]
             types.InitializeParams(capabilities, root_uri="file:///project", initialization_options=settings)
         )
         return client
@@ -72,4 +72,11 @@ def inline_params(at: types.Position, uri: str = URI, invoked: bool = False) -> 
 
 
 async def explain(client: LanguageClient, **params: Any) -> Any:
-    return await client.protocol.send_request_async("midfill/explain", params)
+    """The result as JSON; pygls' client makes named tuples of what it does not know."""
+    return _plain(await client.protocol.send_request_async("midfill/explain", params))
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "_asdict"):
+        return {key: _plain(item) for key, item in value._asdict().items()}
+    return value

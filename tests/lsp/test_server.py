@@ -1,0 +1,409 @@
+"""The server over stdio with a scripted model, as VS Code and Neovim talk to it."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+from typing import Any
+
+import pytest
+from conftest import URI, Start, capabilities_of, explain, inline_params, opened
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pytest_lsp import LanguageClient
+
+Caps = types.ClientCapabilities
+
+FUNCTION = "def add(a, b):\n    return ‸a + b\n"
+DOCUMENT = types.TextDocumentIdentifier(URI)
+
+
+def with_inline(capabilities: Caps) -> Caps:
+    assert capabilities.text_document is not None
+    capabilities.text_document.inline_completion = types.InlineCompletionClientCapabilities()
+    return capabilities
+
+
+async def ghost_text(client: LanguageClient, at: types.Position) -> list[types.InlineCompletionItem]:
+    answer = await client.text_document_inline_completion_async(inline_params(at))
+    return list(answer) if isinstance(answer, (list, tuple)) else []
+
+
+def change(client: LanguageClient, version: int, where: types.Range | None, text: str) -> None:
+    event: Any = types.TextDocumentContentChangeWholeDocument(text)
+    if where is not None:
+        event = types.TextDocumentContentChangePartial(where, text)
+    client.text_document_did_change(
+        types.DidChangeTextDocumentParams(types.VersionedTextDocumentIdentifier(version, URI), [event])
+    )
+
+
+def span(line: int, start: int, end: int) -> types.Range:
+    return types.Range(types.Position(line, start), types.Position(line, end))
+
+
+async def until(condition: Any) -> None:
+    for _ in range(400):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came")
+
+
+# -- completion ------------------------------------------------------------------------------------------------
+
+
+async def test_inline_completion(start: Start, capabilities: Caps) -> None:
+    client = await start(["m(prices)"], with_inline(capabilities))
+    at = opened(client, "total = su‸\n")
+    items = await ghost_text(client, at)
+    assert [(item.insert_text, item.range) for item in items] == [("m(prices)", types.Range(at, at))]
+
+
+async def test_completion_for_a_client_without_inline_completion(start: Start, capabilities: Caps) -> None:
+    client = await start(["m(prices)"], capabilities)
+    at = opened(client, "total = su‸\n")
+    answer = await client.text_document_completion_async(types.CompletionParams(DOCUMENT, at))
+    assert isinstance(answer, types.CompletionList)
+    assert answer.is_incomplete
+    (item,) = answer.items
+    assert isinstance(item.text_edit, types.TextEdit)
+    assert item.text_edit == types.TextEdit(span(0, 8, 10), "sum(prices)")
+    assert item.filter_text == "sum(prices)"
+
+
+async def test_a_slow_model_does_not_hold_up_the_menu(start: Start, capabilities: Caps) -> None:
+    client = await start(["<hold>"], capabilities, settings={"completionWaitMs": 20})
+    at = opened(client, "total = su‸\n")
+    answer = await client.text_document_completion_async(types.CompletionParams(DOCUMENT, at))
+    assert isinstance(answer, types.CompletionList)
+    assert (answer.is_incomplete, list(answer.items)) == (True, [])
+
+
+async def test_offers_the_menu_only_to_clients_that_need_it(start: Start) -> None:
+    old = await start(["x"], capabilities_of("neovim"))
+    new = await start(["x"], with_inline(capabilities_of("neovim")))
+    assert old.answer.capabilities.completion_provider  # type: ignore[attr-defined]
+    assert new.answer.capabilities.completion_provider is None  # type: ignore[attr-defined]
+
+
+async def test_incremental_changes_count_in_utf16(start: Start, capabilities: Caps) -> None:
+    if capabilities.general is not None:
+        capabilities.general.position_encodings = ["utf-16"]
+    client = await start(["1"], with_inline(capabilities))
+    opened(client, "a = '🙂'\nb = ‸\n")
+    change(client, 2, span(0, 5, 7), "é")
+    change(client, 3, span(0, 6, 6), "🙂")
+    change(client, 4, types.Range(types.Position(0, 9), types.Position(1, 0)), "\nc")
+    await ghost_text(client, types.Position(1, 5))
+    assert (await explain(client))["prompt"]["text"].endswith("<|fim_middle|>a = 'é🙂'\ncb = ")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+async def test_negotiated_encodings(start: Start, encoding: str) -> None:
+    capabilities = with_inline(capabilities_of("neovim"))
+    assert capabilities.general is not None
+    capabilities.general.position_encodings = [encoding]
+    client = await start(["z"], capabilities)
+    opened(client, "x = '🙂é' + ‸\n")
+    units = len("x = '🙂é' + ".encode({"utf-8": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}[encoding]))
+    column = units // {"utf-8": 1, "utf-16": 2, "utf-32": 4}[encoding]
+    at = types.Position(0, column)
+    (item,) = await ghost_text(client, at)
+    assert item.range == types.Range(at, at)
+    assert (await explain(client))["prompt"]["text"].endswith("<|fim_middle|>x = '🙂é' + ")
+
+
+async def test_a_newer_request_supersedes_an_older_one(start: Start, capabilities: Caps) -> None:
+    client = await start(["<hold>"], with_inline(capabilities))
+    at = opened(client, "total = su‸\n")
+    older = asyncio.ensure_future(client.text_document_inline_completion_async(inline_params(at)))
+    await asyncio.sleep(0.05)
+    newer = asyncio.ensure_future(
+        client.text_document_inline_completion_async(inline_params(types.Position(0, 8)))
+    )
+    assert await asyncio.wait_for(older, 2) is None
+    assert not newer.done()
+    older_explained = await explain(client, textDocument={"uri": URI}, position={"line": 0, "character": 10})
+    assert (older_explained["outcome"], older_explained["reason"]) == ("cancelled", "superseded")
+    newer.cancel()
+
+
+async def test_cancel_request_is_answered_and_stops_the_decoding(start: Start, capabilities: Caps) -> None:
+    client = await start(["<hold>"], with_inline(capabilities))
+    at = opened(client, "total = su‸\n")
+    waiting = client.protocol.send_request(
+        types.TEXT_DOCUMENT_INLINE_COMPLETION, inline_params(at), msg_id="to-cancel"
+    )
+    await asyncio.sleep(0.05)
+    client.cancel_request(types.CancelParams("to-cancel"))
+    with pytest.raises(JsonRpcException, match="cancel"):
+        await asyncio.wait_for(asyncio.wrap_future(waiting), 2)
+    await asyncio.sleep(0.05)
+    explained = await explain(client)
+    assert (explained["outcome"], explained["reason"]) == ("cancelled", "cancelled")
+
+
+# -- why (not) -------------------------------------------------------------------------------------------------
+
+
+async def test_explains_the_last_completion(start: Start, capabilities: Caps) -> None:
+    client = await start(["m(prices)"], with_inline(capabilities))
+    at = opened(client, "import os\nimport re\nimport io\nx = 1\ntotal = su‸\n")
+    await ghost_text(client, at)
+    explained = await explain(client, textDocument={"uri": URI})
+    assert explained == await explain(client)
+    millis = explained.pop("millis")
+    assert set(millis) == {"queue", "context", "evaluate", "generate", "postprocess", "total"}
+    prompt = explained.pop("prompt")
+    assert prompt["anchor"] == {"line": 1, "character": 0}
+    assert (prompt["tokens"], prompt["evaluated"]) == (10, 10)
+    assert explained == {
+        "outcome": "shown",
+        "reason": None,
+        "message": None,
+        "source": "model",
+        "text": "m(prices)",
+        "raw": "m(prices)",
+        "model": "scripted-complete",
+        "generated": 3,
+        "drafted": 0,
+        "acceptedDrafts": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("marked", "answer", "reason"), [("pri‸nt(x)\n", "m", "insideWord"), ("x = 1‸\n", "\n", "empty")]
+)
+async def test_every_nothing_has_a_reason(
+    start: Start, capabilities: Caps, marked: str, answer: str, reason: str
+) -> None:
+    client = await start([answer], with_inline(capabilities))
+    assert await ghost_text(client, opened(client, marked)) == []
+    explained = await explain(client)
+    assert (explained["outcome"], explained["reason"]) == ("rejected", reason)
+
+
+async def test_a_missing_model_is_said_once_and_explained(start: Start, capabilities: Caps) -> None:
+    client = await start(["<missing>"], with_inline(capabilities))
+    at = opened(client, "x = ‸\n")
+    assert await ghost_text(client, at) == []
+    assert await ghost_text(client, at) == []
+    await until(lambda: client.messages)
+    assert [message.message for message in client.messages] == [
+        "The model is not on this machine: run `midfill models fetch complete`."
+    ]
+    assert (await explain(client))["reason"] == "modelMissing"
+
+
+async def test_nothing_to_explain(start: Start, capabilities: Caps) -> None:
+    client = await start(["x"], capabilities)
+    assert await explain(client) is None
+
+
+async def test_a_document_that_is_not_open(start: Start, capabilities: Caps) -> None:
+    client = await start(["x"], with_inline(capabilities))
+    assert await ghost_text(client, types.Position(0, 0)) == []
+
+
+# -- settings --------------------------------------------------------------------------------------------------
+
+
+async def test_a_wrong_setting_is_named_and_the_rest_works(start: Start, capabilities: Caps) -> None:
+    settings = {"midfill": {"enabld": 1, "maxLineTokens": "many", "multiline": False}}
+    client = await start(["x = 1\n    y = 2\n"], with_inline(capabilities), settings=settings)
+    await until(lambda: len(client.messages) == 2)
+    assert [message.message for message in client.messages] == [
+        "midfill.enabld: no such setting; did you mean enabled?",
+        "midfill.maxLineTokens: must be a whole number, not 'many'",
+    ]
+    (item,) = await ghost_text(client, opened(client, "def f():\n    ‸\n"))
+    assert item.insert_text == "x = 1"
+
+
+async def test_settings_change_while_it_runs(start: Start, capabilities: Caps) -> None:
+    client = await start(["1"], with_inline(capabilities))
+    at = opened(client, "x = ‸\n")
+    assert await ghost_text(client, at)
+    for settings in ({"midfill": {"enabled": False}}, {"enabled": False}):
+        client.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings))
+        assert await ghost_text(client, at) == []
+        client.workspace_did_change_configuration(types.DidChangeConfigurationParams({"midfill": {}}))
+        assert await ghost_text(client, at)
+
+
+# -- edits -----------------------------------------------------------------------------------------------------
+
+
+async def actions(
+    client: LanguageClient, where: types.Range, *diagnostics: types.Diagnostic, only: list[Any] | None = None
+) -> list[types.CodeAction]:
+    answer = await client.text_document_code_action_async(
+        types.CodeActionParams(DOCUMENT, where, types.CodeActionContext(list(diagnostics), only=only))
+    )
+    return [action for action in answer or () if isinstance(action, types.CodeAction)]
+
+
+async def commands(client: LanguageClient, where: types.Range) -> list[str]:
+    """The commands of the actions that have one. lsprotocol takes such an action for a bare command."""
+    answer = await client.text_document_code_action_async(
+        types.CodeActionParams(DOCUMENT, where, types.CodeActionContext([]))
+    )
+    found = [ast.literal_eval(each.command) for each in answer or () if isinstance(each, types.Command)]
+    return [each["command"] for each in found]
+
+
+def resolving(capabilities: Caps) -> Caps:
+    """The oldest recorded clients cannot resolve code actions; every current one can."""
+    assert capabilities.text_document is not None
+    assert capabilities.text_document.code_action is not None
+    client = capabilities.text_document.code_action
+    client.resolve_support = types.ClientCodeActionResolveOptions(["edit"])
+    client.data_support = True
+    return capabilities
+
+
+async def test_lists_actions_without_the_model(start: Start, capabilities: Caps) -> None:
+    client = await start(["<hold>"], resolving(capabilities))
+    opened(client, FUNCTION)
+    broken = types.Diagnostic(span(1, 11, 12), "undefined name 'a'")
+    offered = await actions(client, span(1, 4, 4), broken)
+    assert [action.title for action in offered] == [
+        "Midfill: Add docstring",
+        "Midfill: Refactor with AI...",
+        "Midfill: Fix this",
+    ]
+    assert not any(action.is_preferred or action.edit for action in offered)
+    assert [action.title for action in await actions(client, span(1, 4, 4), broken, only=["quickfix"])] == [
+        "Midfill: Fix this"
+    ]
+    assert await actions(client, span(1, 4, 4), broken, only=["source"]) == []
+    assert len(await actions(client, span(1, 4, 4), only=["refactor"])) == 2
+
+
+async def test_marks_actions_as_a_models_for_clients_that_know_the_tag(start: Start) -> None:
+    capabilities = resolving(capabilities_of("neovim"))
+    assert capabilities.text_document is not None
+    assert capabilities.text_document.code_action is not None
+    capabilities.text_document.code_action.tag_support = types.CodeActionTagOptions(
+        [types.CodeActionTag.LlmGenerated]
+    )
+    client = await start(["x"], capabilities)
+    opened(client, FUNCTION)
+    offered = await actions(client, span(0, 5, 5))
+    assert all(list(action.tags or ()) == [types.CodeActionTag.LlmGenerated] for action in offered)
+
+
+async def test_resolves_a_versioned_and_annotated_edit(start: Start) -> None:
+    client = await start(["Add."], resolving(capabilities_of("visual_studio_code")))
+    opened(client, FUNCTION)
+    (docstring, *_) = await actions(client, span(0, 5, 5))
+    resolved = await client.code_action_resolve_async(docstring)
+    assert resolved.edit is not None
+    (edited,) = resolved.edit.document_changes or ()
+    assert isinstance(edited, types.TextDocumentEdit)
+    assert edited.text_document == types.OptionalVersionedTextDocumentIdentifier(URI, 1)
+    (edit,) = edited.edits
+    assert isinstance(edit, types.AnnotatedTextEdit)
+    assert (edit.range, edit.new_text) == (span(1, 4, 4), '"""Add."""\n    ')
+    annotation = (resolved.edit.change_annotations or {})[edit.annotation_id]
+    assert (annotation.label, annotation.needs_confirmation) == ("Midfill: Add docstring", False)
+    assert resolved.data["result"]["attempts"] == 1
+
+
+async def test_a_client_without_versioned_edits_gets_plain_ones(start: Start) -> None:
+    capabilities = resolving(capabilities_of("neovim"))
+    assert capabilities.workspace is not None
+    capabilities.workspace.workspace_edit = None
+    client = await start(["Add."], capabilities)
+    opened(client, FUNCTION)
+    (docstring, *_) = await actions(client, span(0, 5, 5))
+    resolved = await client.code_action_resolve_async(docstring)
+    assert resolved.edit is not None
+    assert list((resolved.edit.changes or {})[URI]) == [types.TextEdit(span(1, 4, 4), '"""Add."""\n    ')]
+
+
+async def test_no_edit_but_a_reason_when_nothing_can_be_trusted(start: Start, capabilities: Caps) -> None:
+    client = await start(["def add(a, b):\n    return (("], resolving(capabilities))
+    opened(client, FUNCTION)
+    refactor = (await actions(client, span(0, 5, 5)))[1]
+    resolved = await client.code_action_resolve_async(refactor)
+    assert resolved.edit is None
+    assert resolved.data["result"]["attempts"] == 3
+    assert "syntax error" in resolved.data["result"]["reason"]
+    await until(lambda: client.messages)
+    assert "syntax error" in client.messages[-1].message
+
+
+async def test_an_edit_for_a_version_that_is_gone_is_dropped(start: Start, capabilities: Caps) -> None:
+    client = await start(["Add."], resolving(capabilities))
+    opened(client, FUNCTION)
+    (docstring, *_) = await actions(client, span(0, 5, 5))
+    change(client, 2, span(0, 0, 0), "# new\n")
+    resolved = await client.code_action_resolve_async(docstring)
+    assert resolved.edit is None
+    assert "changed" in resolved.data["result"]["reason"]
+
+
+async def test_an_edit_dropped_because_the_file_changed_meanwhile(start: Start, capabilities: Caps) -> None:
+    client = await start(["a much longer documentation " * 40], resolving(capabilities))
+    opened(client, FUNCTION)
+    (docstring, *_) = await actions(client, span(0, 5, 5))
+    resolving_now = asyncio.ensure_future(client.code_action_resolve_async(docstring))
+    await asyncio.sleep(0)
+    change(client, 2, span(0, 0, 0), "# new\n")
+    resolved = await asyncio.wait_for(resolving_now, 5)
+    assert resolved.edit is None
+    assert "changed" in resolved.data["result"]["reason"]
+
+
+async def refactor(client: LanguageClient, **request: Any) -> Any:
+    params = types.ExecuteCommandParams("midfill.refactor", arguments=[request])
+    return await client.workspace_execute_command_async(params)
+
+
+async def test_refactors_by_command_with_an_instruction(start: Start, capabilities: Caps) -> None:
+    client = await start(["def add(a, b):\n    return b + a"], capabilities)
+    applied: list[types.ApplyWorkspaceEditParams] = []
+
+    @client.feature(types.WORKSPACE_APPLY_EDIT)
+    def apply(params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
+        applied.append(params)
+        return types.ApplyWorkspaceEditResult(applied=True)
+
+    opened(client, FUNCTION)
+    where = {"start": {"line": 0, "character": 5}, "end": {"line": 0, "character": 5}}
+    result = await refactor(client, uri=URI, range=where, instruction="swap")
+    assert (result["applied"], result["reason"], result["attempts"]) == (True, None, 1)
+    assert len(applied) == 1
+
+
+@pytest.mark.parametrize(
+    "request_", [{}, {"uri": URI}, {"uri": URI, "range": {"start": 3}}, {"uri": "file:///no"}]
+)
+async def test_a_senseless_command_gets_a_reason(
+    start: Start, capabilities: Caps, request_: dict[str, Any]
+) -> None:
+    client = await start(["x"], capabilities)
+    opened(client, FUNCTION)
+    result = await refactor(client, **request_)
+    assert result["applied"] is False
+    assert result["reason"]
+
+
+async def test_a_client_that_asks_the_user_gets_the_command_for_it(start: Start) -> None:
+    capabilities = resolving(capabilities_of("neovim"))
+    capabilities.experimental = {"midfill": {"askInstruction": True}}
+    client = await start(["x"], capabilities)
+    opened(client, FUNCTION)
+    assert "midfill.askInstruction" in (await commands(client, span(0, 5, 5)))
+
+
+async def test_a_client_that_cannot_resolve_gets_a_command(start: Start) -> None:
+    capabilities = capabilities_of("neovim")
+    assert capabilities.text_document is not None
+    assert capabilities.text_document.code_action is not None
+    capabilities.text_document.code_action.resolve_support = None
+    client = await start(["x"], capabilities)
+    opened(client, FUNCTION)
+    assert await commands(client, span(0, 5, 5)) == ["midfill.act", "midfill.act"]
