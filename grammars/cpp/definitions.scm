@@ -1,54 +1,85 @@
 ; A later pattern wins over an earlier one for the same name; the widest range wins always.
-; The name stands inside the declarators that make the type: f, *f, &f.
+; The name stands inside the declarators that make the type: f, *f, &f, **f. A name in parentheses is that of a
+; function pointer, a variable.
 
-(function_definition
-  declarator: [
-    (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name)
-    (pointer_declarator declarator: (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name))
-    (pointer_declarator declarator: (pointer_declarator
-      declarator: (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name)))
-    (reference_declarator (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name))
-  ]
-  body: (_) @body) @definition.function
+((function_definition
+   declarator: [
+     (function_declarator declarator: (_) @name)
+     (_ (function_declarator declarator: (_) @name))
+     (_ (_ (function_declarator declarator: (_) @name)))
+   ]
+   body: (_)? @body) @definition.function
+  (#not-match? @name "^\\("))
 
 ; A prototype, as in a header.
-(declaration
-  declarator: [
-    (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name)
-    (pointer_declarator declarator: (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name))
-    (pointer_declarator declarator: (pointer_declarator
-      declarator: (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name)))
-    (reference_declarator (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name))
-  ]) @definition.function
-
-(field_declaration_list
-  (function_definition
-  declarator: [
-    (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name)
-    (pointer_declarator declarator: (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name))
-    (pointer_declarator declarator: (pointer_declarator
-      declarator: (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name)))
-    (reference_declarator (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name))
-  ]
-  body: (_) @body) @definition.method)
+((declaration
+   declarator: [
+     (function_declarator declarator: (_) @name)
+     (_ (function_declarator declarator: (_) @name))
+     (_ (_ (function_declarator declarator: (_) @name)))
+   ]) @definition.function
+  (#not-match? @name "^\\("))
 
 (field_declaration_list
   [
-    (field_declaration declarator: [
-    (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name)
-    (pointer_declarator declarator: (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name))
-    (pointer_declarator declarator: (pointer_declarator
-      declarator: (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name)))
-    (reference_declarator (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name))
-  ])
-    (declaration declarator: [
-    (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name)
-    (pointer_declarator declarator: (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name))
-    (pointer_declarator declarator: (pointer_declarator
-      declarator: (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name)))
-    (reference_declarator (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name))
-  ])
-  ] @definition.method)
+    (function_definition
+      declarator: [
+        (function_declarator declarator: (_) @name)
+        (_ (function_declarator declarator: (_) @name))
+        (_ (_ (function_declarator declarator: (_) @name)))
+      ]
+      body: (_)? @body)
+    (field_declaration
+      declarator: [
+        (function_declarator declarator: (_) @name)
+        (_ (function_declarator declarator: (_) @name))
+        (_ (_ (function_declarator declarator: (_) @name)))
+      ])
+    (declaration
+      declarator: [
+        (function_declarator declarator: (_) @name)
+        (_ (function_declarator declarator: (_) @name))
+        (_ (_ (function_declarator declarator: (_) @name)))
+      ])
+  ] @definition.method
+  (#not-match? @name "^\\("))
+
+(template_declaration
+  [
+    (function_definition
+      declarator: [
+        (function_declarator declarator: (_) @name)
+        (_ (function_declarator declarator: (_) @name))
+        (_ (_ (function_declarator declarator: (_) @name)))
+      ]
+      body: (_)? @body)
+    (declaration
+      declarator: [
+        (function_declarator declarator: (_) @name)
+        (_ (function_declarator declarator: (_) @name))
+        (_ (_ (function_declarator declarator: (_) @name)))
+      ])
+  ]
+  (#not-match? @name "^\\(")) @definition.function
+
+(field_declaration_list
+  (template_declaration
+    [
+      (function_definition
+        declarator: [
+          (function_declarator declarator: (_) @name)
+          (_ (function_declarator declarator: (_) @name))
+          (_ (_ (function_declarator declarator: (_) @name)))
+        ]
+        body: (_)? @body)
+      (declaration
+        declarator: [
+          (function_declarator declarator: (_) @name)
+          (_ (function_declarator declarator: (_) @name))
+          (_ (_ (function_declarator declarator: (_) @name)))
+        ])
+    ]) @definition.method
+  (#not-match? @name "^\\("))
 
 [
   (class_specifier name: (_) @name body: (_) @body)
@@ -60,18 +91,9 @@
 ] @definition.class
 
 (template_declaration
-  (function_definition
-  declarator: [
-    (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name)
-    (pointer_declarator declarator: (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name))
-    (pointer_declarator declarator: (pointer_declarator
-      declarator: (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name)))
-    (reference_declarator (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier) (destructor_name) (operator_name) (operator_cast)] @name))
-  ]
-  body: (_) @body)) @definition.function
-
-(template_declaration
   [
     (class_specifier name: (_) @name body: (_) @body)
     (struct_specifier name: (_) @name body: (_) @body)
+    (union_specifier name: (_) @name body: (_) @body)
+    (concept_definition name: (_) @name)
   ]) @definition.class

@@ -19,4 +19,8 @@
 (trait_item body: (declaration_list
   (function_item name: (_) @name body: (block) @body) @definition.method))
 
-(function_signature_item name: (_) @name) @definition.method
+; In an extern block, or in a trait.
+(function_signature_item name: (_) @name) @definition.function
+
+(trait_item body: (declaration_list
+  (function_signature_item name: (_) @name) @definition.method))

@@ -90,3 +90,25 @@
   ]) @definition.class
 
 (export_statement declaration: (function_signature name: (identifier) @name)) @definition.function
+
+(ambient_declaration [
+  (class_declaration name: (type_identifier) @name body: (class_body) @body)
+  (abstract_class_declaration name: (type_identifier) @name body: (class_body) @body)
+  (interface_declaration name: (type_identifier) @name body: (interface_body) @body)
+  (enum_declaration name: (identifier) @name body: (enum_body) @body)
+  (internal_module name: (_) @name body: (statement_block) @body)
+  (module name: (_) @name body: (statement_block) @body)
+]) @definition.class
+
+(ambient_declaration (function_signature name: (identifier) @name)) @definition.function
+
+(export_statement declaration: (ambient_declaration [
+  (class_declaration name: (type_identifier) @name body: (class_body) @body)
+  (abstract_class_declaration name: (type_identifier) @name body: (class_body) @body)
+  (interface_declaration name: (type_identifier) @name body: (interface_body) @body)
+  (enum_declaration name: (identifier) @name body: (enum_body) @body)
+  (internal_module name: (_) @name body: (statement_block) @body)
+])) @definition.class
+
+(export_statement
+  declaration: (ambient_declaration (function_signature name: (identifier) @name))) @definition.function

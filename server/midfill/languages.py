@@ -103,7 +103,7 @@ def language_for(lsp_id: str | None, uri_or_path: str) -> Language | None:
 def comment_for(language: Language | None, text: str) -> str:
     """The text as a comment, line by line; with `#` where the language is not known."""
     mark = language.line_comment if language else "#"
-    return "\n".join(f"{mark} {line}".rstrip() for line in text.split("\n"))
+    return "\n".join(f"{mark} {line}".rstrip() for line in re.split(r"\r\n?|\n", text))
 
 
 def grammars_folder() -> Path:

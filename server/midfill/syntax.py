@@ -81,6 +81,12 @@ def error_count(document: Document) -> int:
     return sum(1 for _ in _errors(document.tree.root_node)) if document.tree else 0
 
 
+def is_broken(document: Document, start: int, end: int) -> bool:
+    """Whether there is a syntax error in a range."""
+    root = document.tree.root_node if document.tree else None
+    return root is not None and any(each.start_byte <= end and start <= each.end_byte for each in _errors(root))
+
+
 def kind_at(document: Document, offset: int) -> TextKind:
     """What an insertion at the offset would be part of. Just behind a closing quote it is code."""
     if document.tree is None or document.language is None:

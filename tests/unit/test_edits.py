@@ -138,6 +138,12 @@ def test_an_empty_answer_is_no_documentation() -> None:
     assert "wrote no documentation" in refusal(ADD, "docstring", "  \n ")
 
 
+def test_broken_code_is_not_documented() -> None:
+    result, _, engine = run("def f(a):‸\n    return a.\n", "docstring", "F.")
+    assert result.reason == "`f` has a syntax error; mend it first."
+    assert engine.requests == []
+
+
 def test_nothing_to_document() -> None:
     assert "no function or class" in refusal("x = 1‸\n", "docstring", "X.")
 

@@ -112,6 +112,15 @@ async def test_cancelling_stops_the_decoding() -> None:
     await engine.close()
 
 
+async def test_one_token_serves_several_requests() -> None:
+    engine = EmbeddedEngine(locate, Loader())
+    cancel = CancelToken()
+    assert [await ask(engine, "go", cancel), await ask(engine, "go", cancel)] == ["abc", "abc"]
+    cancel.cancel()
+    assert await ask(engine, "go", cancel) == ""
+    await engine.close()
+
+
 async def test_an_edit_waits_while_a_completion_runs() -> None:
     load = Loader()
     engine = EmbeddedEngine(locate, load)

@@ -15,7 +15,7 @@ from midfill.edits.diff import minimal_edits
 from midfill.edits.scope import Scope, scope_of
 from midfill.engine.base import CancelToken, Chunk, Engine, Request, Usage
 from midfill.errors import EditRejected, UsageError
-from midfill.syntax import definition_at
+from midfill.syntax import definition_at, is_broken
 from midfill.text import Edit, is_blank
 
 # An answer may be this much longer than the code it replaces; tokens, at three bytes each.
@@ -112,6 +112,8 @@ class _Work:
         definition = definition_at(document, self.wish.start, self.wish.end)
         if language is None or definition is None:
             raise EditRejected("There is no function or class here to document.")
+        if is_broken(document, definition.start, definition.end):
+            raise EditRejected(f"`{definition.name}` has a syntax error; mend it first.")
         scope = scope_of(document, definition.start, definition.start)
         form = docstring.form(document, definition, language)
         turns = prompt.docstring(scope.code, language.id, form.convention)

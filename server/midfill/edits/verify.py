@@ -43,12 +43,9 @@ def docstring_refused(before: Document, definition: Definition, edit: Edit) -> s
     if error_count(after) > error_count(before):
         return "The documentation breaks the syntax."
     moved = len(after.text) - len(before.text)
-    candidates = [
-        d
-        for d in definitions(after)
-        if d.name == definition.name and d.kind == definition.kind and d.end == definition.end + moved
-    ]
-    new_doc = doc_of(after, candidates[0]) if len(candidates) == 1 else None
+    name_start = definition.name_start + (moved if edit.start <= definition.name_start else 0)
+    documented = next((each for each in definitions(after) if each.name_start == name_start), None)
+    new_doc = doc_of(after, documented) if documented else None
     if new_doc is None:
         return "The documentation is not recognised as such."
     old_doc = doc_of(before, definition)

@@ -65,9 +65,12 @@ class EmbeddedEngine:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(chunks.put_nowait, item)
 
-        self._worker(request.role, loop).submit(_Job(request, cancel, post, time.perf_counter()))
+        # The caller's token may serve several requests, so the end of this one must not cancel it.
+        own = CancelToken()
+        self._worker(request.role, loop).submit(_Job(request, own, post, time.perf_counter()))
         # A cancelled stream ends at once, though the worker may need some milliseconds more to notice.
-        cancel.on_cancel(lambda: post(None))
+        own.on_cancel(lambda: post(None))
+        cancel.on_cancel(own.cancel)
         try:
             while (item := await chunks.get()) is not None:
                 if isinstance(item, Exception):
@@ -76,7 +79,7 @@ class EmbeddedEngine:
                 if item.finish:
                     return
         finally:
-            cancel.cancel()
+            own.cancel()
 
     async def close(self) -> None:
         workers = list(self._workers.values())
