@@ -28,7 +28,7 @@ class Document:
 
     @classmethod
     def open(cls, uri: str, language_id: str | None, version: int, text: str) -> Document:
-        """A new document. Its language is the one that the editor names, else the one that the file's name tells."""
+        """A new document. Its language is the one that the editor names, else the one of the file's name."""
         return cls(uri, version, language_for(language_id, uri), Text.of(text))
 
     @cached_property

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import cache
+from typing import Literal, NamedTuple
 
 import tree_sitter
 
@@ -41,7 +42,10 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A leaf of the tree. `depth` tells the nesting, which in Python no other token shows."""
+    """A node of the tree; only a leaf has a text.
+
+    The others tell the nesting, which in Python no leaf shows, and where a statement ends that has no semicolon.
+    """
 
     kind: str
     text: bytes
@@ -115,10 +119,10 @@ def doc_of(document: Document, definition: Definition) -> Span | None:
 
 
 def code_tokens(document: Document, skip: Sequence[Span] = ()) -> list[Token]:
-    """All of the text as tokens, without comments, white space and the skipped ranges.
+    """All of the tree as tokens, without comments, white space and the skipped ranges.
 
-    Two documents with equal tokens have the same code. A string is one token, since the text between its parts
-    is in no leaf; any other text that no leaf holds is a token of its own, so nothing escapes the comparison.
+    Two documents with equal tokens have the same code. A string is a leaf, since the text between its parts is in
+    no node; any other text that no leaf holds is a token of its own, so nothing escapes the comparison.
     """
     if document.tree is None or document.language is None:
         return [Token("", document.text.data, 0)]
@@ -129,7 +133,10 @@ def code_tokens(document: Document, skip: Sequence[Span] = ()) -> list[Token]:
     tokens: list[Token] = []
     at = 0
     whole = document.language.string_nodes | document.language.comment_nodes
-    for node, depth in _leaves(document.tree.root_node, whole, skip):
+    for node, depth in _nodes(document.tree.root_node, whole, skip):
+        if node.child_count and node.type not in whole:
+            tokens.append(Token(node.type, b"", depth))
+            continue
         if gap := data[at : node.start_byte].strip():
             tokens.append(Token("", gap, depth))
         if node.type not in document.language.comment_nodes and node.end_byte > node.start_byte:
@@ -152,11 +159,11 @@ def opens_block(document: Document, offset: int) -> bool:
         return False
     # The header may have begun on a line above, inside brackets.
     for above in range(line - 1, max(line - 50, -1), -1):
-        if _closes(code) <= 0:
+        if _scan(code, language).depth >= 0:
             break
-        code = _without_comment(document.text.line(above), language) + "\n" + code
+        code = document.text.line(above) + "\n" + code
     word = re.match(r"\s*(\w+)", code)
-    return word is not None and word[1] in language.block_headers
+    return word is not None and word[1] in language.block_headers and _scan(code, language).depth == 0
 
 
 def top_level_starts(document: Document) -> list[int]:
@@ -212,10 +219,10 @@ def _errors(node: tree_sitter.Node) -> Iterator[tree_sitter.Node]:
             stack.extend(node.children)
 
 
-def _leaves(
+def _nodes(
     root: tree_sitter.Node, whole: frozenset[str], skip: Sequence[Span]
 ) -> Iterator[tuple[tree_sitter.Node, int]]:
-    """Leaves in order, and nodes of the kinds `whole` as if they were; nothing that lies in a skipped range."""
+    """Parents before children, with their depth; none inside nodes of the kinds `whole` or in a skipped range."""
     cursor = root.walk()
     depth = 0
     while True:
@@ -223,10 +230,10 @@ def _leaves(
         assert node is not None
         skipped = any(start <= node.start_byte and node.end_byte <= end for start, end in skip)
         if not skipped:
-            if node.child_count and node.type not in whole and cursor.goto_first_child():
+            yield node, depth
+            if node.type not in whole and cursor.goto_first_child():
                 depth += 1
                 continue
-            yield node, depth
         while not cursor.goto_next_sibling():
             if not cursor.goto_parent():
                 return
@@ -247,7 +254,9 @@ def _docstring(document: Document, definition: Definition) -> Span | None:
             continue
         if child.type == "expression_statement" and child.named_child_count == 1:
             child = child.named_children[0]
-        return (child.start_byte, child.end_byte) if child.type in document.language.string_nodes else None
+        text = document.text.slice(child.start_byte, child.end_byte)
+        documents = child.type in document.language.string_nodes and document.language.docstring.matches(text)
+        return (child.start_byte, child.end_byte) if documents else None
     return None
 
 
@@ -269,7 +278,7 @@ def _doc_comment(document: Document, definition: Definition) -> Span | None:
         if not is_blank(text.slice(text.line_start(first), node.start_byte)):
             break
         span = (node.start_byte, span[1] if span else end)
-        if language.docstring.opening:
+        if not text.slice(node.start_byte, end).startswith(language.line_comment):
             break
         line = first - 1
     return span
@@ -286,44 +295,63 @@ def _goes_on(document: Document, comment: tree_sitter.Node, offset: int) -> bool
 def _kind_by_quotes(document: Document, offset: int, language: Language) -> TextKind:
     """Inside broken code: what the quotes and comment marks since the last outermost statement say."""
     start = max((start for start in top_level_starts(document) if start < offset), default=0)
-    quote, comment = _scan(document.text.slice(start, offset), language)
-    if quote is not None:
-        return "string"
-    return "comment" if comment is not None else "code"
+    inside, comment, _ = _scan(document.text.slice(start, offset), language)
+    if comment is not None or inside in (language.block_comment or ()):
+        return "comment"
+    return "string" if inside else "code"
 
 
 def _without_comment(line: str, language: Language) -> str:
-    comment = _scan(line, language)[1]
+    comment = _scan(line, language).comment
     return line if comment is None else line[:comment]
 
 
-def _scan(code: str, language: Language) -> tuple[str | None, int | None]:
-    """The quote that is open at the end, and where a line comment begins that is; None for what there is not."""
-    quote: str | None = None
+class _Scanned(NamedTuple):
+    """What a part of the code leaves open, as far as its marks tell."""
+
+    inside: str | None
+    """The mark that would close the string or the block comment at the end."""
+    comment: int | None
+    """Where the line comment at the end begins."""
+    depth: int
+    """How many brackets it opens more than it closes."""
+
+
+def _scan(code: str, language: Language) -> _Scanned:
+    inside: str | None = None
     comment: int | None = None
-    i = 0
-    while i < len(code):
-        step = 1
-        if code[i] == "\n":
+    depth = 0
+    closing = {quote: quote for quote in (*language.multiline_quotes, *language.quotes)}
+    lasting = set(language.multiline_quotes)
+    if language.block_comment:
+        closing[language.block_comment[0]] = language.block_comment[1]
+        lasting.add(language.block_comment[1])
+    marks = _marks(language)
+    at = 0
+    while match := marks.search(code, at):
+        mark, at = match[0], match.end()
+        if mark == "\n":
             comment = None
-            quote = quote if quote in language.multiline_quotes else None
-        elif quote is not None:
-            if code[i] == "\\":
-                step = 2
-            elif code.startswith(quote, i):
-                step = len(quote)
-                quote = None
-        elif comment is None:
-            if code.startswith(language.line_comment, i):
-                comment = i
-            else:
-                marks = (*language.multiline_quotes, *language.quotes)
-                quote = next((mark for mark in marks if code.startswith(mark, i)), None)
-                step = len(quote) if quote else 1
-        i += step
-    return quote, comment
+            inside = inside if inside in lasting else None
+        elif comment is not None:
+            continue
+        elif inside is not None:
+            if mark.startswith(inside):
+                at = match.start() + len(inside)
+                inside = None
+            elif not mark.startswith("\\"):
+                at = match.start() + 1
+        elif mark == language.line_comment:
+            comment = match.start()
+        elif mark in closing:
+            inside = closing[mark]
+        else:
+            depth += (mark in "([{") - (mark in ")]}")
+    return _Scanned(inside, comment, depth)
 
 
-def _closes(code: str) -> int:
-    """How many brackets the code closes more than it opens."""
-    return sum(code.count(bracket) for bracket in ")]}") - sum(code.count(bracket) for bracket in "([{")
+@cache
+def _marks(language: Language) -> re.Pattern[str]:
+    """Whatever tells where strings, comments and brackets begin and end; longer quotes stand before shorter ones."""
+    marks = (*language.multiline_quotes, *language.quotes, *(language.block_comment or ()), language.line_comment)
+    return re.compile(rf"\\[^\n]|[\n()\[\]{{}}]|{'|'.join(map(re.escape, marks))}")

@@ -216,6 +216,12 @@ def test_refuses_what_cannot_be_trusted(answer: str, reason: str) -> None:
     assert reason in refusal(ADD, "refactor", answer)
 
 
+def test_refuses_to_define_again_what_the_file_has() -> None:
+    source = "def a(x):‸\n    return b(x)\n\n\ndef b(x):\n    return x\n"
+    answer = "def b(x):\n    return x\n\n\ndef a(x):\n    return b(x)"
+    assert "defines `b` again" in refusal(source, "refactor", answer)
+
+
 def test_a_name_may_go_when_the_instruction_speaks_of_it() -> None:
     edit(
         ADD,

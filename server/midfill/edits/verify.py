@@ -34,7 +34,7 @@ def refused(before: Document, scope: Scope, code: str, instruction: str) -> str 
         return "The code has a syntax error."
     if message := _python_error(before, after):
         return f"The code does not compile: {message}."
-    return _vanished(before, after, scope, instruction)
+    return _vanished(before, after, scope, instruction) or _repeated(before, after, scope)
 
 
 def docstring_refused(before: Document, definition: Definition, edit: Edit) -> str | None:
@@ -63,6 +63,21 @@ def _vanished(before: Document, after: Document, scope: Scope, instruction: str)
         inside = scope.start <= definition.start and definition.end <= scope.end
         if inside and definition.name not in kept and definition.name not in instruction:
             return f"The definition `{definition.name}` is gone."
+    return None
+
+
+def _repeated(before: Document, after: Document, scope: Scope) -> str | None:
+    """Models like to write again what they saw or guess elsewhere: a name of the file may not be defined anew."""
+    end = scope.end + len(after.text) - len(before.text)
+    outside = {
+        d.name for d in definitions(before) if d.kind != "method" and not scope.start <= d.name_start < scope.end
+    }
+    inside = {d.name for d in definitions(before) if scope.start <= d.name_start < scope.end}
+    for definition in definitions(after):
+        name = definition.name
+        new = scope.start <= definition.name_start < end and name not in inside
+        if new and name in outside and definition.kind != "method":
+            return f"The answer defines `{name}` again, which the file has already."
     return None
 
 
