@@ -352,6 +352,57 @@ def _scan(code: str, language: Language) -> _Scanned:
 
 @cache
 def _marks(language: Language) -> re.Pattern[str]:
-    """Whatever tells where strings, comments and brackets begin and end; longer quotes stand before shorter ones."""
+    """Whatever tells where strings, comments and brackets begin and end; the longer of two quotes comes first."""
     marks = (*language.multiline_quotes, *language.quotes, *(language.block_comment or ()), language.line_comment)
     return re.compile(rf"\\[^\n]|[\n()\[\]{{}}]|{'|'.join(map(re.escape, marks))}")
+
+
+def parameters(document: Document, definition: Definition) -> list[str] | None:
+    """The names of a function's parameters, without the receiver; None where they cannot be told."""
+    if document.tree is None or definition.kind == "class":
+        return None
+    node = document.tree.root_node.descendant_for_byte_range(definition.name_start, definition.name_end)
+    found = None
+    while node is not None and node.start_byte >= definition.start and found is None:
+        value = node.child_by_field_name("value") or node
+        found = value.child_by_field_name("parameters") or value.child_by_field_name("parameter")
+        node = node.parent
+    if found is None:
+        return None
+    names: list[str] = []
+    for child in [found] if found.type == "identifier" else found.named_children:
+        if child.type in _NO_PARAMETER or child.text == b"void":
+            continue
+        for place in child.children_by_field_name("name") or [child]:
+            name = _parameter_name(place)
+            if name is None:
+                return None
+            names.append(name)
+    if document.language is not None and document.language.id == "python" and definition.kind == "method":
+        names = names[1:] if names[:1] in (["self"], ["cls"]) else names
+    return names
+
+
+def _parameter_name(node: tree_sitter.Node) -> str | None:
+    """The first identifier of a parameter, along the fields that lead to its name; None for a pattern."""
+    while node.type != "identifier":
+        inner = next((each for field in _NAME_FIELDS if (each := node.child_by_field_name(field))), None)
+        if inner is None and node.type in _WRAPPERS:
+            inner = next((each for each in node.named_children if each.type in ("identifier", *_WRAPPERS)), None)
+        if inner is None:
+            return None
+        node = inner
+    return node.text.decode("utf-8", "replace") if node.text is not None else None
+
+
+_NAME_FIELDS = ("name", "pattern", "left", "declarator")
+# What stands among the parameters and is none: the receiver, `*` and `/`, comments, `void`.
+_NO_PARAMETER = frozenset(
+    {"self_parameter", "keyword_separator", "positional_separator", "comment", "line_comment", "block_comment"}
+    | {"receiver_parameter", "attribute_item", "variadic_parameter", "this"}
+)
+_WRAPPERS = frozenset(
+    {"typed_parameter", "list_splat_pattern", "dictionary_splat_pattern", "rest_pattern", "mut_pattern"}
+    | {"pointer_declarator", "reference_declarator", "array_declarator", "parenthesized_declarator", "ref_pattern"}
+    | {"spread_parameter", "variable_declarator"}
+)

@@ -10,38 +10,11 @@ import re
 from dataclasses import dataclass
 
 from midfill.document import Document
+from midfill.edits.conventions import CONVENTIONS, facts_of, request, without_inventions
 from midfill.errors import EditRejected
 from midfill.languages import Docstring, Language
 from midfill.syntax import Definition, doc_of
 from midfill.text import Edit, dedent, indentation, is_blank
-
-_CONVENTIONS = {
-    "Python": (
-        "a Google-style docstring. One summary line in the imperative that ends with a period; then, where they "
-        "apply, the sections `Args:` (each parameter once, without self and cls), `Returns:` and `Raises:`."
-    ),
-    "JSDoc": (
-        "a JSDoc comment. One summary sentence; then `@param {type} name description` for each parameter, "
-        "`@returns {type} description` and `@throws` where they apply."
-    ),
-    "TSDoc": (
-        "a TSDoc comment. One summary sentence; then `@param name - description` for each parameter, "
-        "`@returns description` and `@throws` where they apply."
-    ),
-    "Go": "a Go doc comment: complete sentences, the first of which begins with the name of what it describes.",
-    "rustdoc": (
-        "a rustdoc comment. One summary sentence; then, where they apply, the sections `# Arguments` "
-        "(a list, each parameter as `name`), `# Errors` and `# Panics`."
-    ),
-    "Javadoc": (
-        "a Javadoc comment. One summary sentence; then `@param name description` for each parameter, `@return` "
-        "and `@throws` where they apply."
-    ),
-    "Doxygen": (
-        "a Doxygen comment. `@brief` with one summary sentence; then `@param name description` for each "
-        "parameter and `@return` where they apply."
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -59,7 +32,7 @@ class Form:
 def form(document: Document, definition: Definition, language: Language) -> Form:
     """What to ask of the model for this definition."""
     style = language.docstring
-    convention = _CONVENTIONS[style.style]
+    convention = request(CONVENTIONS[style.style], facts_of(document, definition))
     fence = f"```{language.id}\n"
     if style.kind == "inside":
         header = _header(document, definition)
@@ -74,6 +47,7 @@ def edit(document: Document, definition: Definition, language: Language, written
     """Put the text that the model wrote where documentation goes. Raises `EditRejected` when it is none."""
     style = language.docstring
     lines = _text(written, style, definition)
+    lines = _trimmed(without_inventions(lines, facts_of(document, definition)))
     if not lines:
         raise EditRejected("The model wrote no documentation.")
     text = document.text
@@ -129,7 +103,11 @@ def _text(written: str, style: Docstring, definition: Definition) -> list[str]:
                 lines.append(bare)
             elif bare or not style.closing:
                 break
-    lines = [line.rstrip() for line in lines]
+    return _trimmed([line.rstrip() for line in lines])
+
+
+def _trimmed(lines: list[str]) -> list[str]:
+    """Without blank lines at the ends."""
     while lines and is_blank(lines[0]):
         lines.pop(0)
     while lines and is_blank(lines[-1]):

@@ -1,0 +1,166 @@
+"""The conventions of documentation: how each is asked for, and how inventions are told from facts.
+
+Small models fill in every section that they know: a `Raises:` in a function that raises nothing, a parameter that
+is none. What the syntax tree knows better is asked for exactly, and taken out where the model wrote it anyway.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from midfill.document import Document
+from midfill.syntax import Definition, parameters
+
+
+@dataclass(frozen=True)
+class Convention:
+    """`ask` describes it in words; the others say how parameters, results and errors are written."""
+
+    ask: str
+    parameter: str = ""
+    returns: str = ""
+    raises: str = ""
+
+
+CONVENTIONS = {
+    "Python": Convention(
+        "a Google-style docstring: one summary line in the imperative that ends with a period, then sections",
+        "`Args:` with a line for each parameter",
+        "`Returns:`",
+        "`Raises:`",
+    ),
+    "JSDoc": Convention(
+        "a JSDoc comment: one summary sentence, then tags",
+        "`@param {type} name description` for each parameter",
+        "`@returns {type} description`",
+        "`@throws`",
+    ),
+    "TSDoc": Convention(
+        "a TSDoc comment: one summary sentence, then tags",
+        "`@param name - description` for each parameter",
+        "`@returns description`",
+        "`@throws`",
+    ),
+    "Go": Convention("a Go doc comment: one to three complete sentences, the first of which begins with the name"),
+    "rustdoc": Convention(
+        "a rustdoc comment: one summary sentence, then sections",
+        "`# Arguments` with a line ``* `name` - description`` for each parameter",
+        "`# Returns`",
+        "`# Errors` or `# Panics`",
+    ),
+    "Javadoc": Convention(
+        "a Javadoc comment: one summary sentence, then tags",
+        "`@param name description` for each parameter",
+        "`@return description`",
+        "`@throws`",
+    ),
+    "Doxygen": Convention(
+        "a Doxygen comment: `@brief` with one summary sentence, then tags",
+        "`@param name description` for each parameter",
+        "`@return description`",
+        "`@throws`",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the code says of itself: the parameters (None where they cannot be told), results, errors."""
+
+    parameters: list[str] | None
+    returns: bool
+    raises: bool
+
+
+def facts_of(document: Document, definition: Definition) -> Facts:
+    code = document.text.slice(definition.name_end, definition.end)
+    returns = re.search(r"\b(?:return|yield)\b[ \t]*[^;\s]|=>|->(?! *(?:None|\(\))\b)", code) is not None
+    raises = (
+        re.search(r"\b(?:raise|throw|throws|panic!?|unwrap|expect|assert\w*!?)\b|\bErr\(|\?;", code) is not None
+    )
+    return Facts(parameters(document, definition), returns, raises)
+
+
+def request(convention: Convention, facts: Facts) -> str:
+    """The convention in words, with the sections that this code needs and no others."""
+    if not convention.parameter:
+        return f"{convention.ask}."
+    wanted = []
+    if facts.parameters is None:
+        wanted.append(f"{convention.parameter}, if there are any")
+    elif facts.parameters:
+        wanted.append(f"{convention.parameter}: {', '.join(facts.parameters)}")
+    if facts.returns:
+        wanted.append(convention.returns)
+    if facts.raises:
+        wanted.append(convention.raises)
+    if not wanted:
+        return f"{convention.ask.rsplit(', then', 1)[0]}, and nothing else."
+    return f"{convention.ask}: {'; '.join(wanted)}. No other sections."
+
+
+def without_inventions(lines: Sequence[str], facts: Facts) -> list[str]:
+    """Take out parameters that are none, and results and errors of code that has none."""
+    kept: list[str] = []
+    for section in _sections(lines):
+        topic = _topic(section[0])
+        if (topic == "returns" and not facts.returns) or (topic == "raises" and not facts.raises):
+            continue
+        if topic == "parameters" and facts.parameters is not None:
+            section = _known_entries(section, facts.parameters)
+        elif topic == "parameter" and facts.parameters is not None:
+            name = _TAG_NAME.match(section[0])
+            section = [] if name and name[1] not in facts.parameters else section
+        kept.extend(section)
+    return kept
+
+
+_HEADER = re.compile(r"(?:# )?(Args|Arguments|Parameters|Returns?|Yields?|Raises|Errors|Panics|Throws):?\s*$")
+_TAG = re.compile(r"[@\\](\w+)")
+_TOPICS = {
+    "param": "parameter",
+    "return": "returns",
+    "returns": "returns",
+    "throws": "raises",
+    "exception": "raises",
+}
+_TAG_NAME = re.compile(r"[@\\]param\s+(?:\[\w+\]\s+)?(?:\{[^}]*\}\s+)?\[?(\w+)")
+_ENTRY = re.compile(r"(\s*)(?:[*-] )?[*`]{0,3}(\w+)`?\s*(?:\(.*?\))?\s*(?::|-|$)")
+
+
+def _sections(lines: Sequence[str]) -> list[list[str]]:
+    """The summary, and what follows cut before every heading and tag; a blank line belongs to what it follows."""
+    sections: list[list[str]] = [[]]
+    for line in lines:
+        if _topic(line) and sections[-1]:
+            sections.append([])
+        sections[-1].append(line)
+    return [section for section in sections if section]
+
+
+def _topic(line: str) -> str | None:
+    if header := _HEADER.match(line):
+        word = header[1]
+        if word.startswith(("Arg", "Param")):
+            return "parameters"
+        return "returns" if word.startswith(("Return", "Yield")) else "raises"
+    if tag := _TAG.match(line):
+        return _TOPICS.get(tag[1], "other")
+    return None
+
+
+def _known_entries(section: list[str], names: list[str]) -> list[str]:
+    """The entries of an `Args:` section whose names are parameters; nothing at all if there are none."""
+    kept = [section[0]]
+    margin: str | None = None
+    keeping = True
+    for line in section[1:]:
+        entry = _ENTRY.match(line)
+        if entry and line.strip() and (margin is None or len(entry[1]) <= len(margin)):
+            margin = entry[1] if margin is None else margin
+            keeping = entry[2] in names
+        if keeping or not line.strip():
+            kept.append(line)
+    return kept if any(line.strip() for line in kept[1:]) else []

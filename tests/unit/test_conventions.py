@@ -1,0 +1,100 @@
+"""Documentation tells facts: what a model invents is taken out, what is true stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from midfill.document import Document
+from midfill.edits.conventions import CONVENTIONS, Facts, facts_of, request, without_inventions
+from midfill.syntax import definitions
+
+GOOGLE = """\
+Do it.
+
+More about it:
+    a: this is prose.
+
+Args:
+    a (int): The a,
+        on two lines.
+    *rest: The rest.
+    self: Invented.
+        With a second line.
+    timeout (float, optional): Invented.
+
+Returns:
+    int: The sum.
+
+Raises:
+    ValueError: Never.
+"""
+
+
+def test_takes_invented_parameters_and_errors_out_of_sections() -> None:
+    kept = without_inventions(GOOGLE.splitlines(), Facts(["a", "rest"], returns=True, raises=False))
+    assert "\n".join(kept).rstrip() == (
+        "Do it.\n\nMore about it:\n    a: this is prose.\n\nArgs:\n    a (int): The a,\n        on two lines.\n"
+        "    *rest: The rest.\n\nReturns:\n    int: The sum."
+    )
+
+
+def test_a_section_without_entries_goes() -> None:
+    kept = without_inventions(GOOGLE.splitlines(), Facts([], returns=False, raises=False))
+    assert "\n".join(kept).rstrip() == "Do it.\n\nMore about it:\n    a: this is prose."
+
+
+def test_nothing_goes_where_nothing_is_known() -> None:
+    assert without_inventions(GOOGLE.splitlines(), Facts(None, returns=True, raises=True)) == GOOGLE.splitlines()
+
+
+def test_takes_invented_tags_out() -> None:
+    lines = [
+        "Do it.",
+        "",
+        "@param {number} a - The a,",
+        "  on two lines.",
+        "@param {string} [b] - Invented.",
+        "  Too.",
+        "@returns {number} The sum.",
+        "@throws {Error} Never.",
+        "@example f(1)",
+    ]
+    kept = without_inventions(lines, Facts(["a"], returns=True, raises=False))
+    assert kept == [*lines[:4], lines[6], lines[8]]
+
+
+def test_takes_invented_arguments_out_of_a_rustdoc_list() -> None:
+    lines = ["Do it.", "", "# Arguments", "", "* `a` - The a.", "* `b` - Invented.", "", "# Panics", "", "Never."]
+    kept = without_inventions(lines, Facts(["a"], returns=False, raises=False))
+    assert [line for line in kept if line] == ["Do it.", "# Arguments", "* `a` - The a."]
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "facts"),
+    [
+        ("a.py", "def f(a, *b, c=1, **d):\n    return a\n", Facts(["a", "b", "c", "d"], True, False)),
+        ("a.py", "def f():\n    raise ValueError\n", Facts([], False, True)),
+        ("a.py", "def f(a):\n    return\n", Facts(["a"], False, False)),
+        ("a.py", "def f(a) -> None:\n    a()\n", Facts(["a"], False, False)),
+        ("a.py", "class A:\n    x = 1\n", Facts(None, False, False)),
+        ("a.ts", "const f = ({ x }: P) => x;\n", Facts(None, True, False)),
+        ("a.ts", "function f(a: number, b?: string): void { throw a; }\n", Facts(["a", "b"], False, True)),
+        ("a.go", "package a\n\nfunc F(a, b int) int { return a }\n", Facts(["a", "b"], True, False)),
+        ("a.rs", "fn f(&self, mut a: u8) -> Result<u8, E> { Err(E) }\n", Facts(["a"], True, True)),
+        ("A.java", "class A { void f(int a, String... b) throws E {} }\n", Facts(["a", "b"], False, True)),
+        ("a.c", "int *f(int a, char **b, void *c) { return 0; }\n", Facts(["a", "b", "c"], True, False)),
+        ("a.c", "void f(void) { }\n", Facts([], False, False)),
+        ("a.cpp", "int f(const std::string& a, int b = 3) { return 1; }\n", Facts(["a", "b"], True, False)),
+    ],
+)
+def test_reads_the_facts_from_the_code(path: str, code: str, facts: Facts) -> None:
+    document = Document.open(f"file:///{path}", None, 1, code)
+    assert facts_of(document, definitions(document)[-1]) == facts
+
+
+def test_asks_for_the_sections_that_the_code_needs() -> None:
+    python = CONVENTIONS["Python"]
+    assert "`Args:` with a line for each parameter: a, b; `Returns:`. No other" in request(
+        python, Facts(["a", "b"], True, False)
+    )
+    assert request(python, Facts([], False, False)).endswith("ends with a period, and nothing else.")
