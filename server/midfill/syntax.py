@@ -378,9 +378,8 @@ def parameters(document: Document, definition: Definition) -> list[str] | None:
             if name is None:
                 return None
             names.append(name)
-    if document.language is not None and document.language.id == "python" and definition.kind == "method":
-        names = names[1:] if names[:1] in (["self"], ["cls"]) else names
-    return names
+    python = document.language is not None and document.language.id == "python"
+    return names[1:] if python and names[:1] in (["self"], ["cls"]) else names
 
 
 def _parameter_name(node: tree_sitter.Node) -> str | None:

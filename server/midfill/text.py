@@ -295,7 +295,5 @@ def _index_of_unit(line: str, unit: int) -> int:
         index = match.start()
         if unit <= index + pairs:
             break
-        if unit == index + pairs + 1:
-            return index
         pairs += 1
     return unit - pairs

@@ -222,6 +222,14 @@ def test_refuses_to_define_again_what_the_file_has() -> None:
     assert "defines `b` again" in refusal(source, "refactor", answer)
 
 
+def test_tells_the_model_what_is_imported_already() -> None:
+    source = "import os\nfrom re import sub\nimport sys\n\n\ndef f(x):‸\n    return sub(x, os.name)\n"
+    _, _, engine = run(source, "refactor", "def f(x):\n    return os.name")
+    prompt = "".join(part.text for part in engine.requests[0].prompt)
+    assert "import os\nfrom re import sub\n```" in prompt
+    assert "import sys" not in prompt
+
+
 def test_a_name_may_go_when_the_instruction_speaks_of_it() -> None:
     edit(
         ADD,

@@ -44,37 +44,37 @@ async def run(place: tuple[Path, int, int] | None) -> int:
 
 
 async def _type_and_complete(window: Editor, document: Document) -> None:
-    """Type `        return ` under the docstring of `total_value`, letter by letter, as one would."""
+    """Type a line under the docstring of `total_value`, letter by letter, asking for a suggestion on the way."""
     line = str(document.text).split("\n").index('        """The value of everything in stock."""')
-    end = len(document.text.line(line))
-    _title("You type `return sum(` into total_value()")
-    at = Position(line, end)
+    at = Position(line, len(document.text.line(line)))
     document = window.type(document, at, at, "\n        ")
-    at = Position(line + 1, 8)
-    for letter in "return sum(":
-        document = window.type(document, at, at, letter)
-        at = Position(at.line, at.character + 1)
-    await _complete_at(window, document, at)
+    await _type(window, document, Position(line + 1, 8), "return su", "m(")
 
 
 async def _complete_at(window: Editor, document: Document, at: Position) -> None:
-    _title(f"Suggestion at line {at.line + 1}, column {at.character + 1}, the first, with the model still to load")
-    await _show(window, document, at)
-    line = document.text.line(at.line)
-    if at.character > 0 and line[at.character - 1 : at.character].strip():
-        # The first suggestion had to wait for the model; this is what typing on feels like.
-        before = Position(at.line, at.character - 1)
-        letter = line[at.character - 1]
-        document = window.type(document, before, at, "")
-        await window.complete(document, before)
-        document = window.type(document, before, before, letter)
-        _title("The same suggestion again, after a key stroke, with the model at work")
+    """Take the last letter before the cursor away and type it again, to show a key stroke."""
+    before = Position(at.line, max(at.character - 1, 0))
+    letter = document.text.line(at.line)[before.character : at.character]
+    document = window.type(document, before, at, "")
+    await _type(window, document, before, "", letter)
+
+
+async def _type(window: Editor, document: Document, at: Position, silently: str, asking: str) -> None:
+    """Type; ask for a suggestion first when `silently` is typed, then at every letter of `asking`; accept."""
+    for letter in silently:
+        document = window.type(document, at, at, letter)
+        at = Position(at.line, at.character + 1)
+    typed = f"You type `{silently}`. " if silently else ""
+    _title(f"{typed}The first suggestion, for which the model must be loaded and the file read")
     items = await _show(window, document, at)
+    for letter in asking:
+        document = window.type(document, at, at, letter)
+        at = Position(at.line, at.character + 1)
+        _title(f"You type `{letter}`")
+        items = await _show(window, document, at)
     if items:
-        offset = document.text.offset(at, Encoding.UTF32)
-        end = document.text.position(offset, Encoding.UTF32)
-        window.type(document, end, end, str(items[0].insert_text))
-        _say("You press Tab: accepted.")
+        window.type(document, at, at, str(items[0].insert_text))
+        _say("You press Tab: it is in the file.")
 
 
 async def _show(window: Editor, document: Document, at: Position) -> list[types.InlineCompletionItem]:

@@ -12,7 +12,7 @@ from midfill.document import Document
 from midfill.edits import docstring, prompt, verify
 from midfill.edits.actions import ACTIONS, DEFAULT_INSTRUCTION, Action
 from midfill.edits.diff import minimal_edits
-from midfill.edits.scope import Scope, scope_of
+from midfill.edits.scope import Scope, imports_used, scope_of
 from midfill.engine.base import CancelToken, Chunk, Engine, Request, Usage
 from midfill.errors import EditRejected, UsageError
 from midfill.syntax import definition_at, is_broken
@@ -131,10 +131,10 @@ class _Work:
         name = language.id if language else ""
         instruction = self.wish.instruction.strip() or DEFAULT_INSTRUCTION
         if self.wish.action == "fix":
-            turns = prompt.fix(scope.code, name, self._problems(scope))
+            turns = prompt.fix(scope.code, name, self._problems(scope), imports_used(document, scope))
             instruction = " ".join(problem.message for problem in self.wish.problems)
         else:
-            turns = prompt.rewrite(scope.code, name, instruction)
+            turns = prompt.rewrite(scope.code, name, instruction, imports_used(document, scope))
         most = len(scope.code) // 3 + _ROOM
         answer = f"```{name}\n"
         while True:

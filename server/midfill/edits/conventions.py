@@ -127,7 +127,7 @@ _TOPICS = {
     "exception": "raises",
 }
 _TAG_NAME = re.compile(r"[@\\]param\s+(?:\[\w+\]\s+)?(?:\{[^}]*\}\s+)?\[?(\w+)")
-_ENTRY = re.compile(r"(\s*)(?:[*-] )?[*`]{0,3}(\w+)`?\s*(?:\(.*?\))?\s*(?::|-|$)")
+_ENTRY = re.compile(r"(\s*)(?:[*-] )?[*`]{0,3}([\w.]+)`?\s*(?:\(.*?\))?\s*(?::|-|$)")
 
 
 def _sections(lines: Sequence[str]) -> list[list[str]]:

@@ -72,20 +72,22 @@ def fenced(code: str, language: str) -> str:
     return f"```{language}\n{code.rstrip()}\n```"
 
 
-def rewrite(code: str, language: str, instruction: str) -> list[Turn]:
-    """Ask for the whole of `code`, changed by a free instruction."""
+def rewrite(code: str, language: str, instruction: str, imports: str = "") -> list[Turn]:
+    """Ask for the whole of `code`, changed by a free instruction. `imports` are what the file has already."""
+    context = f"The file imports already, above this code:\n{fenced(imports, language)}\n\n" if imports else ""
     request = (
-        f"{instruction}\n\n{fenced(code, language)}\n\n"
+        f"{instruction}\n\n{fenced(code, language)}\n\n{context}"
         "Answer with the whole code after the change, complete, in one code block. "
-        "Keep names and behaviour that the request does not ask to change."
+        "Keep comments, names and behaviour that the request does not ask to change."
     )
     return [Turn("system", SYSTEM), Turn("user", request)]
 
 
-def fix(code: str, language: str, problems: Sequence[tuple[int, str, str]]) -> list[Turn]:
+def fix(code: str, language: str, problems: Sequence[tuple[int, str, str]], imports: str = "") -> list[Turn]:
     """Ask for a repair; `problems` are (line in `code` from 1, the text of that line, message)."""
     listed = "\n".join(f"- line {number}, `{line.strip()}`: {message}" for number, line, message in problems)
-    return rewrite(code, language, f"Fix this code. A checker reports:\n{listed}\nChange as little as possible.")
+    instruction = f"Fix this code. A checker reports:\n{listed}\nChange as little as possible."
+    return rewrite(code, language, instruction, imports)
 
 
 def docstring(code: str, language: str, convention: str) -> list[Turn]:

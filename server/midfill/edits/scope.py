@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from midfill.document import Document
@@ -62,6 +63,19 @@ def scope_of(document: Document, start: int, end: int) -> Scope:
     bare, indentation = dedent(code.replace("\r\n", "\n").replace("\r", "\n"))
     tabs = "\t" in code and any(line.startswith("\t") for line in split_lines(code))
     return Scope(low, high, bare, indentation, text.newline, tabs, definition)
+
+
+def imports_used(document: Document, scope: Scope) -> str:
+    """The one-line imports above the scope that share a name with its code, so that none is written again."""
+    words = set(re.findall(r"\w+", scope.code))
+    lines = document.text.slice(0, scope.start).splitlines()
+    used = [line for line in lines if _IMPORT.match(line) and words & (set(re.findall(r"\w+", line)) - _KEYWORDS)]
+    return "\n".join(used[:_IMPORTS_MOST])
+
+
+_IMPORT = re.compile(r"(?:(?:import|from|use|using)\b|#\s*include|(?:const|let|var) .*require\()")
+_KEYWORDS = {"import", "from", "use", "using", "include", "as", "const", "let", "var", "require"}
+_IMPORTS_MOST = 12
 
 
 def _exactly(document: Document, start: int, end: int) -> Definition | None:

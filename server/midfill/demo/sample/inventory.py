@@ -12,22 +12,21 @@ class Item:
 
 @dataclass
 class Inventory:
-    items: dict[str, Item] = field(default_factory=dict)
+    stock: dict[str, Item] = field(default_factory=dict)
 
     def add(self, item: Item) -> None:
-        self.items[item.name] = item
+        self.stock[item.name] = item
 
     def remove(self, name: str) -> Item:
-        return self.items.pop(name)
+        return self.stock.pop(name)
 
     def total_value(self) -> float:
         """The value of everything in stock."""
 
 
-def cheapest(inventory, limit, currency):
+def cheapest(items, limit, currency):
     result = []
-    for name in inventory.items:
-        item = inventory.items[name]
+    for item in items:
         if item.quantity > 0:
             result.append(item)
     for i in range(len(result)):
