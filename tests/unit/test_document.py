@@ -174,6 +174,13 @@ def test_a_change_without_a_range_replaces_everything(path: str) -> None:
     assert nodes(then.tree) == fresh(then)
 
 
+def test_nothing_of_the_older_tree_is_left_when_everything_is_replaced() -> None:
+    document = marked("a = 1\nb = 2\n").document
+    assert document.tree is not None
+    after = document.apply([Change(None, "a(1)\nb(2)\n")], Encoding.UTF16, 2)
+    assert nodes(after.tree) == fresh(after)
+
+
 def test_each_change_is_relative_to_the_text_after_the_one_before() -> None:
     document = Document.open("file:///a.py", None, 1, "ab")
     one = Change(Range(Position(0, 0), Position(0, 0)), "😀\n")

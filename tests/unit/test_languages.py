@@ -121,8 +121,9 @@ SAMPLES: dict[str, Found] = {
             "class",
             "Box",
             "template <typename T>\nclass Box : public Base {\n public:\n  Box() : v(0) {}\n"
-            "  explicit Box(int v);\n  Box(const Box&) = delete;\n  ~Box() = default;\n  T get() const { return v; }\n"
-            "  virtual T* ptr() = 0;\n  Box& operator=(const Box& o) { return *this; }\n"
+            "  explicit Box(int v);\n  Box(const Box&) = delete;\n  ~Box() = default;\n"
+            "  T get() const { return v; }\n  virtual T* ptr() = 0;\n"
+            "  Box& operator=(const Box& o) { return *this; }\n"
             "  template <typename U>\n  U as() { return U(); }\n};",
         ),
         ("method", "Box", "Box() : v(0) {}"),
@@ -234,6 +235,12 @@ def test_bodies_and_names_are_found(path: str, text: str, bodies: list[str | Non
     assert [
         None if each.body_start is None else document.text.slice(each.body_start, each.body_end) for each in found
     ] == bodies
+
+
+@pytest.mark.parametrize("path", ["a.c", "a.cpp"])
+def test_a_function_pointer_is_a_variable(path: str) -> None:
+    text = "int (*f)(int);\nint (*g)(int) = h;\nstruct S { int (*m)(int); };\ntypedef int (*t)(int);\n"
+    assert [each.name for each in definitions(marked(text, path).document)] == ["S"]
 
 
 @pytest.mark.parametrize(
