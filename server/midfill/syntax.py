@@ -23,6 +23,10 @@ TextKind = Literal["code", "comment", "string"]
 Span = tuple[int, int]
 
 
+# Bytes. Where documentation above a definition is longer, only its end belongs to the definition.
+_DOCUMENTATION = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Definition:
     """A named unit. `start..end` is all of it, with decorators and `export`; "class" is any type or namespace.
@@ -52,12 +56,14 @@ class Token:
     depth: int
 
 
-def definitions(document: Document) -> list[Definition]:
-    """Every function, method and type, in order of their names' places."""
+def definitions(document: Document, within: Span | None = None) -> list[Definition]:
+    """Every function, method and type, in order of their names' places; or those that touch a range."""
     found: dict[int, Definition] = {}
     if document.tree is None or document.language is None:
         return []
     cursor = tree_sitter.QueryCursor(document.language.query("definitions"))
+    if within is not None:
+        cursor.set_byte_range(*within)
     for _, captures in sorted(cursor.matches(document.tree.root_node), key=lambda match: match[0]):
         definition = _definition(document, captures)
         known = found.get(definition.name_start)
@@ -76,7 +82,10 @@ def definition_at(document: Document, start: int, end: int) -> Definition | None
     if not selected.isspace():
         start += len(selected) - len(selected.lstrip())
         end -= len(selected) - len(selected.rstrip())
-    around = [each for each in definitions(document) if _first(document, each) <= start and end <= each.end]
+    # A definition that ends at the place counts, and the place may be in the documentation above it, which is no
+    # part of its node.
+    near = definitions(document, (max(start - 1, 0), end + _DOCUMENTATION))
+    around = [each for each in near if _first(document, each) <= start and end <= each.end]
     return min(around, key=lambda each: each.end - each.start, default=None)
 
 
