@@ -1,6 +1,6 @@
 """The real server with an engine that says what it is told: `python scripted_server.py '["answer", ...]'`.
 
-The answer "<hold>" never comes; "<missing>" raises ModelMissing.
+The answer "<hold>" never comes; "<missing>" raises ModelMissing; after "<load>" as the first, a model is loaded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ ANSWERS = json.loads(sys.argv[1])
 def engine(_: object) -> ScriptedEngine:
     missing = ModelMissing("The model is not on this machine: run `midfill models fetch complete`.")
     answers = [missing if answer == "<missing>" else answer for answer in ANSWERS]
-    return ScriptedEngine(answers, hold=asyncio.Event() if "<hold>" in ANSWERS else None)
+    loads = "<load>" in ANSWERS
+    return ScriptedEngine(answers[loads:], asyncio.Event() if "<hold>" in ANSWERS else None, loads)
 
 
 server = Server(engine)

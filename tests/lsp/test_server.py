@@ -144,6 +144,36 @@ async def test_cancel_request_is_answered_and_stops_the_decoding(start: Start, c
     assert (explained["outcome"], explained["reason"]) == ("cancelled", "cancelled")
 
 
+async def test_shows_how_a_model_loads(start: Start) -> None:
+    capabilities = with_inline(capabilities_of("neovim"))
+    capabilities.window = types.WindowClientCapabilities(work_done_progress=True)
+    client = await start(["<load>", "1"], capabilities)
+    await ghost_text(client, opened(client, "x = ‸\n"))
+    await ghost_text(client, opened(client, "y = ‸\n", uri="file:///project/other.py"))
+    await until(lambda: client.progress_reports)
+    (reports,) = client.progress_reports.values()
+    await until(lambda: isinstance(reports[-1], types.WorkDoneProgressEnd))
+    assert isinstance(reports[0], types.WorkDoneProgressBegin)
+    assert reports[0].title == "Midfill: loading scripted-complete"
+
+
+async def test_a_senseless_request_is_answered(start: Start, capabilities: Caps) -> None:
+    client = await start(["1"], with_inline(capabilities))
+    at = opened(client, "x = ‸\n")
+    request = {
+        "jsonrpc": "2.0",
+        "id": 7,
+        "method": types.TEXT_DOCUMENT_INLINE_COMPLETION,
+        "params": {"position": 3},
+    }
+    waiting: Any = asyncio.get_running_loop().create_future()
+    client.protocol._request_futures[7] = waiting
+    client.protocol._send_data(request)
+    with pytest.raises(JsonRpcException, match="Invalid"):
+        await asyncio.wait_for(waiting, 2)
+    assert len(await ghost_text(client, at)) == 1
+
+
 # -- why (not) -------------------------------------------------------------------------------------------------
 
 

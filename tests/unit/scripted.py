@@ -12,12 +12,16 @@ class ScriptedEngine:
     """Answers each request with the next of `answers` (the last one again and again), a few letters at a time.
 
     An answer that is an exception is raised. `requests` are those received. With `hold`, an answer stops before
-    its last chunk until the event is set or the request is cancelled.
+    its last chunk until the event is set or the request is cancelled. With `loads`, the first request tells of a
+    model being loaded.
     """
 
-    def __init__(self, answers: Sequence[str | Exception], hold: asyncio.Event | None = None) -> None:
+    def __init__(
+        self, answers: Sequence[str | Exception], hold: asyncio.Event | None = None, loads: bool = False
+    ) -> None:
         self.answers = list(answers)
         self.hold = hold
+        self.loads = loads
         self.requests: list[Request] = []
         self.listeners: list[Callable[[LoadProgress], None]] = []
 
@@ -28,6 +32,11 @@ class ScriptedEngine:
         self.listeners.append(listener)
 
     async def generate(self, request: Request, cancel: CancelToken) -> AsyncGenerator[Chunk, None]:
+        if self.loads and not self.requests:
+            for fraction in (0.0, 0.5, 1.0):
+                for listener in self.listeners:
+                    listener(LoadProgress(request.role, self.info(request.role).name, fraction))
+                await asyncio.sleep(0.05)
         self.requests.append(request)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):

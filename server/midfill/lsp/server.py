@@ -10,6 +10,7 @@ from typing import Any
 
 from cattrs import Converter
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import (
     JsonRPCNotification,
@@ -100,6 +101,16 @@ class _Protocol(LanguageServerProtocol):
     lsp_text_document__did_open: Any = None
     lsp_text_document__did_change: Any = None
     lsp_text_document__did_close: Any = None
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """Answer a request whose parameters make no sense; pygls would leave its sender waiting for ever."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "id" not in data or "method" not in data:
+                raise
+            self._send_response(data["id"], error=error.to_response_error())
+            return JsonRPCNotification(method="$/answered", jsonrpc=self.VERSION, params=None)
 
 
 def json_converter() -> Converter:
