@@ -429,6 +429,14 @@ async def test_a_client_that_asks_the_user_gets_the_command_for_it(start: Start)
     assert "midfill.askInstruction" in (await commands(client, span(0, 5, 5)))
 
 
+async def test_resolving_a_mere_command_changes_nothing(start: Start, capabilities: Caps) -> None:
+    client = await start(["x"], capabilities)
+    opened(client, FUNCTION)
+    action = types.CodeAction("Midfill: Refactor with AI...", kind=types.CodeActionKind.RefactorRewrite)
+    assert await client.code_action_resolve_async(action) == action
+    assert client.messages == []
+
+
 async def test_a_client_that_cannot_resolve_gets_a_command(start: Start) -> None:
     capabilities = capabilities_of("neovim")
     assert capabilities.text_document is not None

@@ -30,8 +30,10 @@ def register(server: Server) -> None:
 
     @server.feature(types.CODE_ACTION_RESOLVE)
     async def code_action_resolve(action: types.CodeAction) -> types.CodeAction:
-        data = action.data if isinstance(action.data, dict) else {}
-        title = action.title
+        if not isinstance(action.data, dict):
+            # Some clients resolve every action without an edit, also one that is only a command.
+            return action
+        data, title = action.data, action.title
         try:
             document, result = await act(server, data)
         except MidfillError as error:

@@ -29,6 +29,7 @@ class Progress:
         self._token: types.ProgressToken | None = token
         self._open = token is not None
         self._ended = False
+        self._message: str | None = None
         if token is not None:
             self._begin()
             return
@@ -38,6 +39,7 @@ class Progress:
             server.work_done_progress.create(self._token, self._created)
 
     def report(self, message: str, percentage: int | None = None) -> None:
+        self._message = message
         self._send(types.WorkDoneProgressReport(message=message, percentage=percentage))
 
     def end(self, message: str | None = None) -> None:
@@ -54,7 +56,10 @@ class Progress:
 
     def _begin(self) -> None:
         cancellable = self._on_cancel is not None
-        self._send(types.WorkDoneProgressBegin(title=self._title, cancellable=cancellable, percentage=0))
+        begin = types.WorkDoneProgressBegin(
+            self._title, cancellable=cancellable, message=self._message, percentage=0
+        )
+        self._send(begin)
         future = self._server.work_done_progress.tokens.get(self._token or "")
         if future is not None and self._on_cancel is not None:
             on_cancel = self._on_cancel
