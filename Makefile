@@ -28,7 +28,7 @@ PROGRESS := awk -v tty=$$([ -t 1 ] && echo 1) '\
 		if (tty) printf "\r  building llama.cpp: %d of %d", step[1], step[2]; \
 		else if (tenth != last) { last = tenth; print "  building llama.cpp: " tenth * 10 "%" } \
 		fflush() } \
-	/Successfully installed/ { if (tty) print ""; print "  installed"; fflush() }'
+	/Successfully installed.* midfill/ { if (tty) print ""; print "  installed"; fflush() }'
 
 models: setup
 	@$(BIN)/midfill models fetch
@@ -50,7 +50,7 @@ test: models
 	$(BIN)/pytest
 
 vscode:
-	cd client-config/vscode && npm ci && npm run check && npm run build
+	cd client-config/vscode && npm ci && npm run check && npm run package
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist
