@@ -1,6 +1,7 @@
 """The real server with an engine that says what it is told: `python scripted_server.py '["answer", ...]'`.
 
-The answer "<hold>" never comes; "<missing>" raises ModelMissing; after "<load>" as the first, a model is loaded.
+The answer "<hold>" never comes; "<slow>text" comes after half a second; "<missing>" raises ModelMissing; behind
+"<load>" as the first, a model is loaded.
 """
 
 from __future__ import annotations

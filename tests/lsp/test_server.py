@@ -18,6 +18,12 @@ FUNCTION = "def add(a, b):\n    return ‸a + b\n"
 DOCUMENT = types.TextDocumentIdentifier(URI)
 
 
+def without_inline(capabilities: Caps) -> Caps:
+    assert capabilities.text_document is not None
+    capabilities.text_document.inline_completion = None
+    return capabilities
+
+
 def with_inline(capabilities: Caps) -> Caps:
     assert capabilities.text_document is not None
     capabilities.text_document.inline_completion = types.InlineCompletionClientCapabilities()
@@ -60,8 +66,32 @@ async def test_inline_completion(start: Start, capabilities: Caps) -> None:
     assert [(item.insert_text, item.range) for item in items] == [("m(prices)", types.Range(at, at))]
 
 
+async def test_announces_what_it_can_do(start: Start, capabilities: Caps) -> None:
+    client = await start(["x"], with_inline(capabilities))
+    told: types.ServerCapabilities = client.answer.capabilities  # type: ignore[attr-defined]
+    assert told.inline_completion_provider
+    assert isinstance(told.code_action_provider, types.CodeActionOptions)
+    assert told.code_action_provider.resolve_provider
+    assert told.execute_command_provider is not None
+    assert "midfill.refactor" in told.execute_command_provider.commands
+    assert isinstance(told.text_document_sync, types.TextDocumentSyncOptions)
+    assert told.text_document_sync.change is types.TextDocumentSyncKind.Incremental
+
+
+async def test_goes_on_from_what_the_menu_has_selected(start: Start, capabilities: Caps) -> None:
+    client = await start([".items)"], with_inline(capabilities))
+    params = inline_params(opened(client, "total = sum(s‸\n"))
+    selected = types.SelectedCompletionInfo(span(0, 12, 13), "self")
+    params.context.selected_completion_info = selected
+    answer = await client.text_document_inline_completion_async(params)
+    assert isinstance(answer, (list, tuple))
+    (item,) = answer
+    assert (item.insert_text, item.range) == ("self.items)", span(0, 12, 13))
+    assert (await explain(client))["prompt"]["text"].endswith("total = sum(self")
+
+
 async def test_completion_for_a_client_without_inline_completion(start: Start, capabilities: Caps) -> None:
-    client = await start(["m(prices)"], capabilities)
+    client = await start(["m(prices)"], without_inline(capabilities))
     at = opened(client, "total = su‸\n")
     answer = await client.text_document_completion_async(types.CompletionParams(DOCUMENT, at))
     assert isinstance(answer, types.CompletionList)
@@ -73,7 +103,7 @@ async def test_completion_for_a_client_without_inline_completion(start: Start, c
 
 
 async def test_a_slow_model_does_not_hold_up_the_menu(start: Start, capabilities: Caps) -> None:
-    client = await start(["<hold>"], capabilities, settings={"completionWaitMs": 20})
+    client = await start(["<hold>"], without_inline(capabilities), settings={"completionWaitMs": 20})
     at = opened(client, "total = su‸\n")
     answer = await client.text_document_completion_async(types.CompletionParams(DOCUMENT, at))
     assert isinstance(answer, types.CompletionList)
@@ -376,7 +406,7 @@ async def test_an_edit_for_a_version_that_is_gone_is_dropped(start: Start, capab
 
 
 async def test_an_edit_dropped_because_the_file_changed_meanwhile(start: Start, capabilities: Caps) -> None:
-    client = await start(["a much longer documentation " * 40], resolving(capabilities))
+    client = await start(["<slow>Add."], resolving(capabilities))
     opened(client, FUNCTION)
     (docstring, *_) = await actions(client, span(0, 5, 5))
     resolving_now = asyncio.ensure_future(client.code_action_resolve_async(docstring))

@@ -11,9 +11,9 @@ from midfill.engine.base import CancelToken, Chunk, LoadProgress, ModelInfo, Req
 class ScriptedEngine:
     """Answers each request with the next of `answers` (the last one again and again), a few letters at a time.
 
-    An answer that is an exception is raised. `requests` are those received. With `hold`, an answer stops before
-    its last chunk until the event is set or the request is cancelled. With `loads`, the first request tells of a
-    model being loaded.
+    An answer that is an exception is raised. With `hold`, an answer stops before its last chunk until the event is
+    set or the request is cancelled; one that begins with "<slow>" (not part of it) waits there for half a second.
+    With `loads`, the first request tells of a model being loaded. `requests` are those received.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class ScriptedEngine:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
+        slow, answer = answer.startswith("<slow>"), answer.removeprefix("<slow>")
         cut = min((at for stop in request.stop if (at := answer.find(stop)) >= 0), default=len(answer))
         finish = "stop" if cut < len(answer) else "end"
         yield Chunk("", 0.0, Usage(prompt=10, evaluated=10))
@@ -58,6 +59,8 @@ class ScriptedEngine:
             if cancel.cancelled:
                 return
             await asyncio.sleep(0.005)
+        if slow:
+            await asyncio.sleep(0.5)
         yield Chunk("", 0.0, Usage(10, 10, generated), finish)
 
     async def close(self) -> None:

@@ -14,10 +14,11 @@ from midfill.document import Document
 from midfill.engine.base import CancelToken
 from midfill.lsp import convert
 from midfill.lsp.server import Server
+from midfill.text import Edit
 
 
 def register(server: Server) -> None:
-    @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION)
+    @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
     async def inline_completion(
         params: types.InlineCompletionParams,
     ) -> list[types.InlineCompletionItem] | None:
@@ -25,10 +26,11 @@ def register(server: Server) -> None:
         if document is None:
             return None
         invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
-        completion = await _run(server, document, params.position, invoked)
+        selected = params.context.selected_completion_info
+        completion = await _run(server, document, params.position, invoked, selected)
         if completion.outcome != "shown":
             return None
-        return [convert.inline_item(completion, document, server.encoding)]
+        return [convert.inline_item(completion, document, server.encoding, selected)]
 
     @server.feature("midfill/explain")
     def explain(params: Any) -> dict[str, Any] | None:
@@ -53,9 +55,22 @@ def register_fallback(server: Server) -> None:
         return types.CompletionList(is_incomplete=True, items=items)
 
 
-async def _run(server: Server, document: Document, at: types.Position, invoked: bool) -> Completion:
-    """One completion, which supersedes the one before it in this window."""
+async def _run(
+    server: Server,
+    document: Document,
+    at: types.Position,
+    invoked: bool,
+    selected: types.SelectedCompletionInfo | None = None,
+) -> Completion:
+    """One completion, which supersedes the one before it in this window.
+
+    `selected` is what the client's menu would insert: the completion goes on from there, as if it was accepted.
+    """
     cursor = document.text.offset(convert.position(at), server.encoding)
+    if selected is not None:
+        start, end = convert.offsets(document.text, selected.range, server.encoding)
+        document = document.edited([Edit(start, end, selected.text)])
+        cursor = start + len(selected.text.encode("utf-8", "surrogatepass"))
     if server.running:
         server.running.cancel()
     cancel = server.running = CancelToken()

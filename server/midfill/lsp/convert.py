@@ -54,7 +54,15 @@ def offsets(text: Text, value: types.Range, encoding: Encoding) -> tuple[int, in
     return min(start, end), max(start, end)
 
 
-def inline_item(completion: Completion, document: Document, encoding: Encoding) -> types.InlineCompletionItem:
+def inline_item(
+    completion: Completion,
+    document: Document,
+    encoding: Encoding,
+    selected: types.SelectedCompletionInfo | None,
+) -> types.InlineCompletionItem:
+    """What is inserted at the cursor, or in place of what the client's menu has selected."""
+    if selected is not None:
+        return types.InlineCompletionItem(insert_text=selected.text + completion.text, range=selected.range)
     at = lsp_range(document.text, completion.cursor, completion.cursor, encoding)
     return types.InlineCompletionItem(insert_text=completion.text, range=at)
 
