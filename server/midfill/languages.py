@@ -131,8 +131,14 @@ def _tables() -> tuple[dict[str, Language], dict[str, Language], dict[str, Langu
 
 @cache
 def _query(language: Language, name: str) -> tree_sitter.Query:
-    source = (language.folder / f"{name}.scm").read_text(encoding="utf-8")
-    return tree_sitter.Query(language.grammar, source)
+    return tree_sitter.Query(language.grammar, _query_source(language.folder / f"{name}.scm"))
+
+
+def _query_source(path: Path) -> str:
+    """The text of a query; one that begins with `; inherits: LANGUAGE` comes after that language's."""
+    source = path.read_text(encoding="utf-8")
+    inherited = re.match(r"; inherits: (\w+)\n", source)
+    return _query_source(path.parents[1] / inherited[1] / path.name) + source if inherited else source
 
 
 def _load(path: Path) -> Language:
