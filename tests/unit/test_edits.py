@@ -230,6 +230,19 @@ def test_tells_the_model_what_is_imported_already() -> None:
     assert "import sys" not in prompt
 
 
+def test_refuses_code_around_the_definition_unless_asked() -> None:
+    answer = "import os\n\n\ndef add(a, b):\n    return os.path.join(a, b)"
+    assert "Put nothing before or after `add`" in refusal(ADD, "refactor", answer)
+    edit(ADD, "refactor", answer, after=answer + "\n", instruction="import os and join the two")
+    method = "class A:\n    @property\n    def f(self):‸\n        return 1\n\n    def g(self): ...\n"
+    edit(
+        method,
+        "refactor",
+        "@property\ndef f(self):\n    # one\n    return 2",
+        after=method.replace("‸", "").replace("        return 1", "        # one\n        return 2"),
+    )
+
+
 def test_a_name_may_go_when_the_instruction_speaks_of_it() -> None:
     edit(
         ADD,

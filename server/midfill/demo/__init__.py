@@ -16,7 +16,7 @@ from midfill.show import diff, ghost
 from midfill.syntax import Definition, definitions
 from midfill.text import Encoding, Position, Range
 
-_INSTRUCTION = "Use sorted() and f-strings instead of the hand-written loops; keep the result the same."
+_INSTRUCTION = "Replace the hand-written sort by sorted() and the string concatenation by an f-string."
 
 
 async def run(place: tuple[Path, int, int] | None) -> int:

@@ -15,6 +15,10 @@ _PLACEHOLDER = re.compile(
     r"[\w ]*\b(?:code|function|method|class|implementation|logic|body|lines)\b[^\n]*$",
     re.IGNORECASE | re.MULTILINE,
 )
+_MAY_ADD = re.compile(
+    r"\b(?:add|create|extract|split|move|import|helper|function|method|class|module|type|interface|constant)\w*\b",
+    re.IGNORECASE,
+)
 _FENCE = re.compile(r"^\s*```", re.MULTILINE)
 
 
@@ -34,7 +38,11 @@ def refused(before: Document, scope: Scope, code: str, instruction: str) -> str 
         return "The code has a syntax error."
     if message := _python_error(before, after):
         return f"The code does not compile: {message}."
-    return _vanished(before, after, scope, instruction) or _repeated(before, after, scope)
+    return (
+        _vanished(before, after, scope, instruction)
+        or _repeated(before, after, scope)
+        or _strayed(before, after, scope, instruction)
+    )
 
 
 def docstring_refused(before: Document, definition: Definition, edit: Edit) -> str | None:
@@ -78,6 +86,20 @@ def _repeated(before: Document, after: Document, scope: Scope) -> str | None:
         new = scope.start <= definition.name_start < end and name not in inside
         if new and name in outside and definition.kind != "method":
             return f"The answer defines `{name}` again, which the file has already."
+    return None
+
+
+def _strayed(before: Document, after: Document, scope: Scope, instruction: str) -> str | None:
+    """Asked to change one definition, the model may not put imports and helpers around it, unless told to."""
+    if scope.definition is None or before.tree is None or _MAY_ADD.search(instruction):
+        return None
+    end = scope.end + len(after.text) - len(before.text)
+    outer = [d for d in definitions(after, (scope.start, end)) if scope.start <= d.start and d.end <= end]
+    kept = next((d for d in outer if d.name == scope.definition.name), None)
+    around = [(d.start, d.end) for d in outer if d is kept]
+    inside = code_tokens(after, [(0, scope.start), *around, (end, len(after.text))])
+    if kept is not None and any(token.text.strip(b";,") for token in inside):
+        return f"Put nothing before or after `{kept.name}`, neither imports nor helpers; change only its own code."
     return None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from lsprotocol import types
 
+from midfill.edits import ACTIONS
 from midfill.errors import MidfillError
 from midfill.lsp.code_action import act, told, workspace_edit
 from midfill.lsp.server import Server
@@ -30,10 +31,11 @@ async def _apply(server: Server, request: dict[str, Any]) -> dict[str, Any]:
     except MidfillError as error:
         server.say(str(error))
         return {"applied": False, "attempts": 0, "reason": str(error), "millis": {"total": 0.0}}
+    title = ACTIONS[request["action"]].title
     if result.reason is not None:
-        server.say(f"Midfill: {result.reason}", types.MessageType.Warning)
+        server.say(f"{title}: {result.reason}", types.MessageType.Warning)
         return {"applied": False, **told(result)}
-    edit = workspace_edit(server, document, result, "Midfill: Refactor with AI")
+    edit = workspace_edit(server, document, result, title)
     response = await server.workspace_apply_edit_async(types.ApplyWorkspaceEditParams(edit, "Midfill"))
     reason = None if response.applied else response.failure_reason or "The editor did not apply the edit."
     return {**told(result), "applied": response.applied, "reason": reason}

@@ -91,6 +91,7 @@ def show_loading(server: Server) -> None:
         elif progress.fraction >= 1:
             bars.pop(progress.role).end("ready")
         else:
-            bars[progress.role].report(progress.name, int(progress.fraction * 100))
+            percentage = int(progress.fraction * 100)
+            bars[progress.role].report(f"{percentage}%", percentage)
 
     server.engine.subscribe(listen)

@@ -15,19 +15,20 @@ end
 ---@param client vim.lsp.Client
 ---@param uri string
 ---@param range lsp.Range a selection, or a place inside the definition to change
+---@param version integer of the text that the range was taken from
 ---@param instruction? string
-local function refactor(client, uri, range, instruction)
+local function refactor(client, uri, range, version, instruction)
   if not instruction or instruction == "" then
     vim.ui.input({ prompt = "Refactor with AI: " }, function(input)
       if input and input ~= "" then
-        refactor(client, uri, range, input)
+        refactor(client, uri, range, version, input)
       end
     end)
     return
   end
   local params = {
     command = "midfill.refactor",
-    arguments = { { uri = uri, range = range, instruction = instruction } },
+    arguments = { { uri = uri, range = range, version = version, instruction = instruction } },
   }
   -- The server sends the edit itself, and says why when there is none.
   client:request("workspace/executeCommand", params, function(err)
@@ -106,7 +107,8 @@ function M.create()
       local from, to = { command.line1, 0 }, { command.line2, #last }
       range = vim.lsp.util.make_given_range_params(from, to, 0, client.offset_encoding).range
     end
-    refactor(client, vim.uri_from_bufnr(0), range, command.args)
+    local version = vim.lsp.util.buf_versions[vim.api.nvim_get_current_buf()]
+    refactor(client, vim.uri_from_bufnr(0), range, version, command.args)
   end, { nargs = "*", range = true, desc = "Midfill: change the lines, or the definition at the cursor, as told" })
 
   vim.api.nvim_create_user_command("MidfillWhy", why, { desc = "Midfill: why was there (no) suggestion?" })
@@ -115,7 +117,7 @@ function M.create()
     local data = command.arguments[1]
     local client = vim.lsp.get_client_by_id(context.client_id)
     if client then
-      refactor(client, data.uri, data.range, data.instruction)
+      refactor(client, data.uri, data.range, data.version, data.instruction)
     end
   end
 end
