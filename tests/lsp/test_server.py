@@ -110,6 +110,22 @@ async def test_a_slow_model_does_not_hold_up_the_menu(start: Start, capabilities
     assert (answer.is_incomplete, list(answer.items)) == (True, [])
 
 
+async def test_asking_again_joins_the_question_that_is_open(start: Start, capabilities: Caps) -> None:
+    client = await start(
+        ["<slow>m(prices)", "never"], without_inline(capabilities), settings={"completionWaitMs": 100}
+    )
+    at = opened(client, "total = su‸\n")
+    answers = []
+    for _ in range(30):
+        answer = await client.text_document_completion_async(types.CompletionParams(DOCUMENT, at))
+        assert isinstance(answer, types.CompletionList)
+        answers.append([item.filter_text for item in answer.items])
+        if answer.items:
+            break
+    assert answers[0] == []
+    assert answers[-1] == ["sum(prices)"]
+
+
 async def test_offers_the_menu_only_to_clients_that_need_it(start: Start) -> None:
     old = await start(["x"], capabilities_of("neovim"))
     new = await start(["x"], with_inline(capabilities_of("neovim")))

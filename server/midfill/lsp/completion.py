@@ -13,7 +13,7 @@ from midfill.completion import Completion, complete
 from midfill.document import Document
 from midfill.engine.base import CancelToken
 from midfill.lsp import convert
-from midfill.lsp.server import Server
+from midfill.lsp.server import Running, Server
 from midfill.text import Edit
 
 
@@ -71,12 +71,18 @@ async def _run(
         start, end = convert.offsets(document.text, selected.range, server.encoding)
         document = document.edited([Edit(start, end, selected.text)])
         cursor = start + len(selected.text.encode("utf-8", "surrogatepass"))
-    if server.running:
-        server.running.cancel()
-    cancel = server.running = CancelToken()
-    pipeline = asyncio.ensure_future(
-        complete(document, cursor, invoked, server.config, server.engine, server.memory, cancel)
-    )
+    running = server.running
+    if running and running.answers(document, cursor):
+        # The same question again, as from a menu that was answered without waiting: join it.
+        pipeline, cancel = running.pipeline, running.cancel
+    else:
+        if running:
+            running.cancel.cancel()
+        cancel = CancelToken()
+        pipeline = asyncio.ensure_future(
+            complete(document, cursor, invoked, server.config, server.engine, server.memory, cancel)
+        )
+        server.running = Running(document, cursor, cancel, pipeline)
     try:
         completion = await asyncio.shield(pipeline)
     except asyncio.CancelledError:

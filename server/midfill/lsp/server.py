@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -48,7 +49,7 @@ class Server(LanguageServer):
         self.documents: dict[str, Document] = {}
         self.memory: Memory[Completion] = Memory()
         self.history: deque[Explained] = deque(maxlen=200)
-        self.running: CancelToken | None = None
+        self.running: Running | None = None
         self.settings_at_start: object = None
         self._said: set[str] = set()
 
@@ -77,6 +78,21 @@ class Server(LanguageServer):
         self.history.append(Explained(document.uri, at, explanation))
         if completion.outcome == "failed" and completion.message:
             self.say(completion.message)
+
+
+@dataclass(frozen=True)
+class Running:
+    """The newest completion of this window, which a newer one supersedes. It may have ended already."""
+
+    document: Document
+    cursor: int
+    cancel: CancelToken
+    pipeline: asyncio.Future[Completion]
+
+    def answers(self, document: Document, cursor: int) -> bool:
+        """Whether it is still at work on this very question."""
+        same = self.document is document and self.cursor == cursor
+        return same and not self.cancel.cancelled and not self.pipeline.done()
 
 
 @dataclass(frozen=True)
