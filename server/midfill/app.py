@@ -13,7 +13,7 @@ from midfill.engine.embedded import EmbeddedEngine, NativeModel
 from midfill.models import catalog
 
 # How many tokens of KV cache a role gets: 12 KB a token for the 0.5B model, 28 KB for the 1.5B.
-CONTEXT: dict[Role, int] = {"complete": 4096, "edit": 8192}
+CONTEXT: dict[Role, int] = {"complete": 8192, "edit": 8192}
 
 
 def serve(tcp: tuple[str, int] | None = None) -> None:

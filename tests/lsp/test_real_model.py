@@ -261,6 +261,16 @@ async def test_fixes_a_diagnostic(window: Editor) -> None:
         assert after == source.replace("heigth", "height")
 
 
+def test_the_doctor_measures_the_models() -> None:
+    command = [sys.executable, "-m", "midfill", "doctor", "--json"]
+    findings = json.loads(subprocess.run(command, capture_output=True, text=True).stdout)
+    assert [model["role"] for model in findings["models"]] == ["complete", "edit"]
+    for model in findings["models"]:
+        assert model["usable"]
+        assert min(model["tokensPerSecond"].values()) > 0
+    assert "CPU" in findings["engine"]["features"]
+
+
 def test_the_command_line_prints_what_it_promises(tmp_path: Path) -> None:
     path = tmp_path / "a.py"
     path.write_text("import math\n\n\ndef area(radius):\n    return math.\n", "utf-8")

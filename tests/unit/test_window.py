@@ -5,6 +5,7 @@ from __future__ import annotations
 from midfill.completion.window import (
     ANCHOR_LINES,
     ANCHOR_LINES_MOST,
+    MIDDLE_MOST,
     PREFIX,
     PREFIX_MOST,
     SUFFIX,
@@ -99,3 +100,18 @@ def test_lines_longer_than_any_window() -> None:
     for cursor in (0, 7, 10_001, 39_999, len(document.text)):
         window = window_at(document, document.text.boundary(cursor), None)
         assert 0 <= window.start <= window.anchor <= window.cursor <= window.end <= len(document.text)
+        assert window.cursor - window.anchor <= MIDDLE_MOST
+        assert window.anchor - window.start <= PREFIX + 1
+        assert window.start < window.anchor or cursor < MIDDLE_MOST
+
+
+def test_typing_in_a_line_longer_than_any_window_moves_little() -> None:
+    document = opened("x = '" + "a" * 20_000)
+    window: Window | None = None
+    stables = set()
+    for _ in range(3000):
+        cursor = len(document.text)
+        document = document.edited([Edit(cursor, cursor, "b")])
+        window = window_at(document, cursor + 1, window)
+        stables.add(stable(window))
+    assert len(stables) <= 4

@@ -18,6 +18,9 @@ SUFFIX = 700
 # The anchor's distance above the cursor, in lines: 3 measured best (exact match of the rest of a line).
 ANCHOR_LINES = 3
 ANCHOR_LINES_MOST = 20
+# In bytes, for lines longer than any window: how much may stand, and how much at least stands, behind the anchor.
+MIDDLE_MOST = 2000
+MIDDLE_LEAST = 500
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,12 @@ def window_at(document: Document, cursor: int, previous: Window | None) -> Windo
     line = text.line_of(cursor)
     if previous is not None and _unchanged(document, previous):
         lines = line - text.line_of(previous.anchor)
-        if previous.anchor <= text.line_start(line) and lines <= ANCHOR_LINES_MOST:
+        reaches = previous.anchor <= max(text.line_start(line), cursor - MIDDLE_LEAST)
+        if reaches and lines <= ANCHOR_LINES_MOST and cursor - previous.anchor <= MIDDLE_MOST:
             return Window(previous.start, previous.anchor, cursor, end, previous.before_anchor)
     anchor = text.line_start(max(line - ANCHOR_LINES, 0))
+    if cursor - anchor > MIDDLE_MOST:
+        anchor = text.boundary(cursor - MIDDLE_MOST // 2)
     start = _start(document, anchor)
     if previous is not None and previous.start <= anchor <= previous.start + PREFIX_MOST:
         known = previous.before_anchor[: anchor - previous.start]
@@ -60,8 +66,8 @@ def _start(document: Document, anchor: int) -> int:
     if earliest <= 0:
         return 0
     boundaries = (start for start in top_level_starts(document) if earliest <= start <= anchor - PREFIX // 3)
-    line = text.line_of(earliest) + 1
-    return next(boundaries, min(text.line_start(min(line, text.line_count - 1)), anchor))
+    line = text.line_start(text.line_of(earliest) + 1)
+    return next(boundaries, line if line < anchor else text.boundary(earliest))
 
 
 def _suffix_end(document: Document, cursor: int) -> int:

@@ -128,6 +128,7 @@ class LlamaModel:
 
     def close(self) -> None:
         if self._context:
+            self._llama.llama_batch_free(self._batch)
             self._llama.llama_free(self._context)
             self._context = None
         if self._model:
