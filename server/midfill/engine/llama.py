@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 # Longer prompts are evaluated in batches of this many tokens; an edit lets a completion go first between two.
 BATCH = 128
 
+# Where another program keeps a core busy, threads that spin for long steal time from the one they wait for.
+SPIN = "500"
+
 
 def load(file: ModelFile, progress: Callable[[float], None], threads: int) -> LlamaModel:
     """Load a GGUF file with a KV cache for `file.info.context` tokens. Raises `LoadError`."""
@@ -168,6 +171,9 @@ _complaints: deque[str] = deque(maxlen=20)
 @cache
 def _library() -> Any:
     """llama_cpp's low-level module, with its messages sent to our log instead of standard error."""
+    # libgomp reads this once, when it is loaded. It says how long a thread spins at a barrier for the others.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN)
     from llama_cpp import llama_cpp
 
     def listen(level: int, text: bytes, _: Any) -> None:
