@@ -69,7 +69,8 @@ async def complete(
     if isinstance(want, Rejected):
         return finished(replace(nothing, reason=want.reason))
     if known := memory.recall(document, cursor):
-        again = replace(known, version=document.version, source="cache", usage=Usage())
+        cost = Usage(prompt=known.usage.prompt)
+        again = replace(known, version=document.version, source="cache", usage=cost)
         return finished(replace(again, context_ms=0.0, postprocess_ms=0.0))
     try:
         completion = await _ask(document, cursor, want, config, engine, memory, cancel, nothing)

@@ -69,7 +69,7 @@ class Server(LanguageServer):
         """Show the user a message; the same one only once until something changes."""
         if message not in self._said:
             self._said.add(message)
-            log.warning("%s", message)
+            log.info("%s", message)
             self.window_show_message(types.ShowMessageParams(kind, message))
 
     def explain(self, completion: Completion, document: Document, at: types.Position) -> None:
