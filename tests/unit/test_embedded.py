@@ -112,6 +112,28 @@ async def test_cancelling_stops_the_decoding() -> None:
     await engine.close()
 
 
+async def test_a_cancelled_request_tells_what_it_has_cost() -> None:
+    load = Loader()
+    engine = EmbeddedEngine(locate, load)
+    await ask(engine, "go")
+    model = load.models["bytes-complete"]
+    cancel = CancelToken()
+    seen = 0
+
+    def pause() -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 40:
+            cancel.cancel()
+
+    model.pause = pause
+    request = Request("complete", (Part("x" * 100),), 10)
+    chunks = [chunk async for chunk in engine.generate(request, cancel)]
+    assert [(chunk.usage.prompt, chunk.usage.evaluated, chunk.finish) for chunk in chunks] == [(100, 39, None)]
+    assert await ask(engine, "go") == "abc"
+    await engine.close()
+
+
 async def test_one_token_serves_several_requests() -> None:
     engine = EmbeddedEngine(locate, Loader())
     cancel = CancelToken()

@@ -67,9 +67,11 @@ class EmbeddedEngine:
 
         # The caller's token may serve several requests, so the end of this one must not cancel it.
         own = CancelToken()
-        self._worker(request.role, loop).submit(_Job(request, own, post, time.perf_counter()))
-        # A cancelled stream ends at once, though the worker may need some milliseconds more to notice.
-        own.on_cancel(lambda: post(None))
+        job = _Job(request, own, post, time.perf_counter())
+        self._worker(request.role, loop).submit(job)
+        # A request that waits, perhaps for a model to load, ends at once; one that runs ends with the evaluation
+        # that is aborted, some milliseconds later, and tells what it has cost.
+        own.on_cancel(lambda: None if job.running else post(None))
         cancel.on_cancel(own.cancel)
         try:
             while (item := await chunks.get()) is not None:
@@ -104,12 +106,13 @@ class EmbeddedEngine:
         return worker
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Job:
     request: Request
     cancel: CancelToken
     post: Callable[[Chunk | Exception | None], None]
     submitted: float
+    running: bool = False
 
 
 class _Worker:
@@ -174,7 +177,9 @@ class _Worker:
                 job.post(error)
 
     def _serve(self, model: NativeModel, job: _Job) -> None:
+        job.running = True
         if job.cancel.cancelled:
+            job.post(None)
             return
         usage = Usage(queue_ms=(time.perf_counter() - job.submitted) * 1000)
         try:

@@ -55,15 +55,18 @@ def generate(model: LanguageModel, request: Request, usage: Usage, emit: Callabl
     keep = reusable(model.cached, prompt)
     model.truncate(keep)
     started = time.perf_counter()
-    logits = model.evaluate(prompt[keep:])
-    evaluated = time.perf_counter()
-    usage = replace(
-        usage,
-        prompt=len(prompt),
-        evaluated=len(prompt) - keep,
-        evaluate_ms=(evaluated - started) * 1000,
-    )
-    emit(Chunk("", 0.0, usage))
+    try:
+        logits = model.evaluate(prompt[keep:])
+    finally:
+        # Also an evaluation that is aborted has its cost.
+        evaluated = time.perf_counter()
+        usage = replace(
+            usage,
+            prompt=len(prompt),
+            evaluated=len(model.cached) - keep,
+            evaluate_ms=(evaluated - started) * 1000,
+        )
+        emit(Chunk("", 0.0, usage))
 
     output = _Output(request.stop)
     finish: Finish | None = None
