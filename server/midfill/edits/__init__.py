@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -120,7 +121,8 @@ class _Work:
         while True:
             written = await self._answer(turns, form.answer, _DOCSTRING_TOKENS, form.stop)
             edit = docstring.edit(document, definition, language, written)
-            reason = verify.docstring_refused(document, definition, edit)
+            # In a thread: in a long file the proof takes tenths of a second, in which the user types on.
+            reason = await asyncio.to_thread(verify.docstring_refused, document, definition, edit)
             if reason is None:
                 return [edit]
             turns = self._again(turns, form.answer + written, reason)
@@ -139,7 +141,7 @@ class _Work:
         answer = f"```{name}\n"
         while True:
             code = await self._answer(turns, answer, most, ("\n```",))
-            reason = verify.refused(document, scope, code, instruction)
+            reason = await asyncio.to_thread(verify.refused, document, scope, code, instruction)
             if reason is None:
                 old = document.text.slice(scope.start, scope.end)
                 return minimal_edits(old, scope.restored(code), scope.start)
