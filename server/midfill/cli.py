@@ -143,7 +143,8 @@ def _complete(options: argparse.Namespace) -> int:
         document = Document.open(path.as_uri(), None, 1, text)
         at = document.text.offset(Position(line - 1, column - 1), Encoding.UTF32)
         for item in items:
-            print(ghost(document, at, str(item.insert_text)) if sys.stdout.isatty() else item.insert_text)
+            written = str(item.insert_text)
+            print(ghost(document, at, written, colour=True) if sys.stdout.isatty() else written)
         if not items:
             _tell(" ".join(messages) or f"No suggestion here: {explanation.get('reason')}.")
     return 1 if explanation.get("outcome") == "failed" else 0

@@ -100,12 +100,6 @@ def language_for(lsp_id: str | None, uri_or_path: str) -> Language | None:
     return by_id.get(lsp_id or "") or by_name.get(file.name) or by_extension.get(file.suffix.lower())
 
 
-def comment_for(language: Language | None, text: str) -> str:
-    """The text as a comment, line by line; with `#` where the language is not known."""
-    mark = language.line_comment if language else "#"
-    return "\n".join(f"{mark} {line}".rstrip() for line in re.split(r"\r\n?|\n", text))
-
-
 def grammars_folder() -> Path:
     """`grammars/` inside the installed package or, in a checkout, at the top of the repository."""
     package = Path(__file__).resolve().parent

@@ -10,14 +10,15 @@ from midfill.text import split_lines
 _DIM, _BOLD, _RED, _GREEN, _CYAN, _PLAIN = "\x1b[2;36m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[36m", "\x1b[0m"
 
 
-def ghost(document: Document, at: int, suggestion: str, around: int = 3) -> str:
-    """The lines around byte offset `at`, numbered, with the suggestion dimmed in its place."""
+def ghost(document: Document, at: int, suggestion: str, colour: bool, around: int = 3) -> str:
+    """The lines around byte offset `at`, numbered, with the suggestion dimmed (or in «») in its place."""
     text = document.text
     line = text.line_of(at)
     first, last = max(line - around, 0), min(line + around, text.line_count - 1)
     before = text.slice(text.line_start(first), at)
     after = text.slice(at, text.line_end(last))
-    ghostly = "\n".join(f"{_DIM}{part}{_PLAIN}" if part else "" for part in suggestion.splitlines())
+    opening, closing = (_DIM, _PLAIN) if colour else ("«", "»")
+    ghostly = "\n".join(f"{opening}{part}{closing}" if part else "" for part in suggestion.splitlines())
     lines = f"{before}{ghostly}{after}".replace("\r\n", "\n").split("\n")
     # A suggestion's further lines have no numbers, as they are not in the file yet.
     new = range(line - first + 1, line - first + 1 + suggestion.count("\n"))

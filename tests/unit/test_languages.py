@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from buffers import marked, unit
 
-from midfill.languages import Language, comment_for, grammars_folder, language_for, languages
+from midfill.languages import Language, grammars_folder, language_for, languages
 from midfill.syntax import definitions, error_count
 
 LANGUAGES = pytest.mark.parametrize("language", languages(), ids=lambda language: language.id)
@@ -274,11 +274,3 @@ def test_a_language_is_known_by_id_then_name_then_extension(
 ) -> None:
     language = language_for(lsp_id, uri)
     assert (language.id if language else None) == expected
-
-
-def test_text_becomes_a_comment_line_by_line() -> None:
-    python, rust = language_for("python", ""), language_for("rust", "")
-    assert comment_for(python, "a\n\n  b ") == "# a\n#\n#   b"
-    assert comment_for(rust, "a\nb\n") == "// a\n// b\n//"
-    assert comment_for(None, "a\r\nb") == "# a\n# b"
-    assert comment_for(python, "a\rb") == "# a\n# b"

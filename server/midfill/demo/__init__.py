@@ -84,7 +84,7 @@ async def _show(window: Editor, document: Document, at: Position) -> list[types.
     explanation = await window.explain(document)
     if items:
         offset = document.text.offset(at, Encoding.UTF32)
-        print(ghost(document, offset, str(items[0].insert_text)))
+        print(ghost(document, offset, str(items[0].insert_text), colour=sys.stdout.isatty()))
     else:
         _say(f"No suggestion: {explanation.get('reason')} {explanation.get('message') or ''}")
     prompt = explanation.get("prompt", {})
