@@ -36,3 +36,8 @@ async def test_serves_one_client_on_a_loopback_socket() -> None:
     assert actions
     await client.shutdown_session()
     await asyncio.wait_for(server.wait(), 20)
+    # pygls' client leaves its end of the connection open.
+    writer = client.protocol.writer
+    assert isinstance(writer, asyncio.StreamWriter)
+    writer.close()
+    await writer.wait_closed()
