@@ -220,6 +220,18 @@ async def test_a_senseless_request_is_answered(start: Start, capabilities: Caps)
     assert len(await ghost_text(client, at)) == 1
 
 
+async def test_cancelling_the_menus_request_stops_the_decoding(start: Start, capabilities: Caps) -> None:
+    client = await start(["<hold>"], without_inline(capabilities), settings={"completionWaitMs": 60000})
+    params = types.CompletionParams(DOCUMENT, opened(client, "total = su‸\n"))
+    waiting = client.protocol.send_request(types.TEXT_DOCUMENT_COMPLETION, params, msg_id="menu")
+    await asyncio.sleep(0.05)
+    client.cancel_request(types.CancelParams("menu"))
+    with pytest.raises(JsonRpcException, match="cancel"):
+        await asyncio.wait_for(asyncio.wrap_future(waiting), 2)
+    await asyncio.sleep(0.05)
+    assert (await explain(client))["reason"] == "cancelled"
+
+
 # -- why (not) -------------------------------------------------------------------------------------------------
 
 

@@ -133,6 +133,10 @@ def test_a_block_is_cut_to_what_adds_no_syntax_error() -> None:
     )
 
 
+def test_a_block_without_a_sound_part_is_its_first_line() -> None:
+    check(before="def f():‸\n", model="\n    x = (1,\n         (2,\n", after="def f():\n    x = (1,‸\n")
+
+
 def test_one_line_when_blocks_are_switched_off() -> None:
     completion, _ = suggest("def f():\n    ‸\n", "x = 1\n    return x\n", config=Config(multiline=False))
     assert completion.text == "x = 1"

@@ -138,6 +138,15 @@ def test_an_empty_answer_is_no_documentation() -> None:
     assert "wrote no documentation" in refusal(ADD, "docstring", "  \n ")
 
 
+def test_a_definition_too_long_for_the_model_is_documented_from_its_beginning() -> None:
+    body = "".join(f"    x{i} = {i}\n" for i in range(1000))
+    result, document, engine = run(f"def f():‸\n{body}", "docstring", "F.")
+    assert str(document.edited(result.edits).text) == f'def f():\n    """F."""\n{body}'
+    prompt = "".join(part.text for part in engine.requests[0].prompt)
+    assert "x10 = 10" in prompt
+    assert "x999" not in prompt
+
+
 def test_broken_code_is_not_documented() -> None:
     result, _, engine = run("def f(a):‸\n    return a.\n", "docstring", "F.")
     assert result.reason == "`f` has a syntax error; mend it first."

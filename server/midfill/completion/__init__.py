@@ -163,7 +163,7 @@ def _adds_no_error(document: Document, cursor: int) -> Callable[[str], bool]:
 
 
 def _in_string(document: Document, cursor: int) -> Callable[[str], bool]:
-    """Whether the end of a text inserted at the cursor is inside a string or comment."""
+    """Whether the end of a text inserted at the cursor is inside a string."""
 
     def in_string(text: str) -> bool:
         edited = document.edited([Edit(cursor, cursor, text)])

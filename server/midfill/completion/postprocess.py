@@ -92,10 +92,11 @@ def without_last_line(suggestion: str) -> str:
 
 
 def longest_sound(suggestion: str, is_sound: Callable[[str], bool]) -> str:
-    """The most lines from the start for which `is_sound` holds; the first line where it never does."""
+    """The most lines from the start for which `is_sound` holds; up to the first with code where it never does."""
     lines = suggestion.split("\n")
     for count in range(len(lines), 0, -1):
         candidate = "\n".join(lines[:count]).rstrip()
         if candidate.strip() and is_sound(candidate):
             return candidate
-    return next((line for line in lines if not is_blank(line)), "") if lines[0].strip() else suggestion
+    first = next((number for number, line in enumerate(lines) if not is_blank(line)), 0)
+    return "\n".join(lines[: first + 1])

@@ -115,9 +115,8 @@ class _Work:
             raise EditRejected("There is no function or class here to document.")
         if is_broken(document, definition.start, definition.end):
             raise EditRejected(f"`{definition.name}` has a syntax error; mend it first.")
-        scope = scope_of(document, definition.start, definition.start)
         form = docstring.form(document, definition, language)
-        turns = prompt.docstring(scope.code, language.id, form.convention)
+        turns = prompt.docstring(docstring.code(document, definition), language.id, form.convention)
         while True:
             written = await self._answer(turns, form.answer, _DOCSTRING_TOKENS, form.stop)
             edit = docstring.edit(document, definition, language, written)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from midfill.document import Document
 from midfill.edits.conventions import CONVENTIONS, facts_of, request, without_inventions
+from midfill.edits.scope import LARGEST
 from midfill.errors import EditRejected
 from midfill.languages import Docstring, Language
 from midfill.syntax import Definition, doc_of
@@ -43,6 +44,15 @@ def form(document: Document, definition: Definition, language: Language) -> Form
     return Form(convention, fence + opening + line, (*stop, "```"))
 
 
+def code(document: Document, definition: Definition) -> str:
+    """What the model is shown: all of the definition, or the first lines of one too long for it."""
+    text = document.text
+    start, end = text.line_start(text.line_of(definition.start)), definition.end
+    if end - start > LARGEST:
+        end = text.line_start(text.line_of(start + LARGEST))
+    return dedent(text.slice(start, end).replace("\r\n", "\n").replace("\r", "\n"))[0]
+
+
 def edit(document: Document, definition: Definition, language: Language, written: str) -> Edit:
     """Put the text that the model wrote where documentation goes. Raises `EditRejected` when it is none."""
     style = language.docstring
@@ -54,7 +64,6 @@ def edit(document: Document, definition: Definition, language: Language, written
     old = doc_of(document, definition)
     newline = text.newline
     if style.kind == "above":
-        at = text.line_start(text.line_of(definition.name_start if old is None else old[0]))
         margin = indentation(text.line(text.line_of(definition.start)))
         comment = _comment(lines, style)
         if old is not None:

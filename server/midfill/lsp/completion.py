@@ -48,7 +48,11 @@ def register_fallback(server: Server) -> None:
         task = asyncio.ensure_future(_run(server, document, params.position, invoked=False))
         # The pop-up menu must not wait for a model; a slow answer goes to the cache, for when the client asks
         # again, as the list is incomplete.
-        await asyncio.wait({task}, timeout=server.config.completion_wait_ms / 1000)
+        try:
+            await asyncio.wait({task}, timeout=server.config.completion_wait_ms / 1000)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
         items = []
         if task.done() and (done := task.result()).outcome == "shown":
             items = [convert.completion_item(done, document, server.encoding)]
