@@ -28,13 +28,30 @@ def ghost(document: Document, at: int, suggestion: str, colour: bool, around: in
 
 def diff(before: str, after: str, name: str, colour: bool) -> str:
     """A unified diff of two texts."""
-    lines = difflib.unified_diff(split_lines(before), split_lines(after), f"a/{name}", f"b/{name}")
+    old, new = split_lines(before), split_lines(after)
+    # difflib.unified_diff ignores lines that are frequent in long files, and then finds far too much to differ.
+    matcher = difflib.SequenceMatcher(a=old, b=new, autojunk=False)
+    lines = [f"--- a/{name}\n", f"+++ b/{name}\n"] if before != after else []
+    for group in matcher.get_grouped_opcodes():
+        (_, a, _, b, _), (_, _, a_end, _, b_end) = group[0], group[-1]
+        lines.append(f"@@ -{_span(a, a_end)} +{_span(b, b_end)} @@\n")
+        for kind, a, a_end, b, b_end in group:
+            if kind == "equal":
+                lines += [f" {line}" for line in old[a:a_end]]
+            else:
+                lines += [f"-{line}" for line in old[a:a_end]] + [f"+{line}" for line in new[b:b_end]]
     shown = []
     for line in lines:
         if not line.endswith("\n"):
             line += "\n\\ No newline at end of file\n"
         shown.append(_coloured(line) if colour else line)
     return "".join(shown)
+
+
+def _span(start: int, end: int) -> str:
+    """Lines as a unified diff names them: the first, from 1, and how many."""
+    count = end - start
+    return str(start + 1) if count == 1 else f"{start + (count > 0)},{count}"
 
 
 def _coloured(line: str) -> str:

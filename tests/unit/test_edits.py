@@ -147,6 +147,15 @@ def test_a_definition_too_long_for_the_model_is_documented_from_its_beginning() 
     assert "x999" not in prompt
 
 
+def test_documentation_may_hold_a_code_fence() -> None:
+    edit(
+        ADD,
+        "docstring",
+        "Add.\n\n    ```\n    add(1, 2)\n    ```\n    ",
+        after='def add(a, b):\n    """Add.\n\n    ```\n    add(1, 2)\n    ```\n    """\n    return a + b\n',
+    )
+
+
 def test_broken_code_is_not_documented() -> None:
     result, _, engine = run("def f(a):‸\n    return a.\n", "docstring", "F.")
     assert result.reason == "`f` has a syntax error; mend it first."

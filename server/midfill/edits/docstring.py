@@ -17,6 +17,9 @@ from midfill.languages import Docstring, Language
 from midfill.syntax import Definition, doc_of
 from midfill.text import Edit, dedent, indentation, is_blank
 
+# The end of the answer. A fence inside documentation is indented, or behind a comment mark.
+_FENCE = "\n```"
+
 
 @dataclass(frozen=True)
 class Form:
@@ -37,11 +40,11 @@ def form(document: Document, definition: Definition, language: Language) -> Form
     fence = f"```{language.id}\n"
     if style.kind == "inside":
         header = _header(document, definition)
-        return Form(convention, f'{fence}{header}\n{language.indent}"""', ('"""', "'''", "```"))
+        return Form(convention, f'{fence}{header}\n{language.indent}"""', ('"""', _FENCE))
     opening = f"{style.opening}\n" if style.opening else ""
     stop = (style.closing.strip(),) if style.closing else ()
     line = style.line.rstrip() + (f" {definition.name}" if style.style == "Go" else "")
-    return Form(convention, fence + opening + line, (*stop, "```"))
+    return Form(convention, fence + opening + line, (*stop, _FENCE))
 
 
 def code(document: Document, definition: Definition) -> str:
