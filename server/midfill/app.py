@@ -12,8 +12,8 @@ from midfill.engine.base import ModelFile, ModelInfo, Role
 from midfill.engine.embedded import EmbeddedEngine, NativeModel
 from midfill.models import catalog
 
-# How many tokens of KV cache a role gets: 12 KB a token for the 0.5B model, 28 KB for the 1.5B.
-CONTEXT: dict[Role, int] = {"complete": 8192, "edit": 8192}
+# How many tokens prompt and answer may have together: 12 KB of KV cache each for the 0.5B model, 28 for the 1.5B.
+CONTEXT = 8192
 
 
 def serve(tcp: tuple[str, int] | None = None) -> None:
@@ -32,10 +32,13 @@ def serve(tcp: tuple[str, int] | None = None) -> None:
 def local_engine(settings: Callable[[], Config]) -> EmbeddedEngine:
     """llama.cpp in this process, with the catalogue's models; `settings` tells which and how."""
 
-    def locate(role: Role) -> ModelFile:
+    def info(role: Role) -> ModelInfo:
         config = settings()
-        model = catalog.find(config.complete_model if role == "complete" else config.edit_model)
-        info = ModelInfo(model.name, model.family, min(CONTEXT[role], model.context))
+        return locate(config.complete_model if role == "complete" else config.edit_model).info
+
+    def locate(name: str) -> ModelFile:
+        model = catalog.find(name)
+        info = ModelInfo(model.name, model.family, min(CONTEXT, model.context))
         return ModelFile(info, catalog.present(model))
 
     def load(file: ModelFile, progress: Callable[[float], None]) -> NativeModel:
@@ -45,7 +48,7 @@ def local_engine(settings: Callable[[], Config]) -> EmbeddedEngine:
 
         return llama.load(file, progress, settings().threads or _cores())
 
-    return EmbeddedEngine(locate, load)
+    return EmbeddedEngine(info, locate, load)
 
 
 def log_to_stderr(verbose: bool) -> None:

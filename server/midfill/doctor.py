@@ -132,7 +132,7 @@ async def _measure(findings: dict[str, Any], problems: list[dict[str, str]]) -> 
 
 
 async def _usage(engine: Any, role: Role) -> Usage:
-    request = Request(role, (Part(_SAMPLE),), max_tokens=32)
+    request = Request(role, engine.info(role).name, (Part(_SAMPLE),), max_tokens=32)
     usage = Usage()
     async for chunk in engine.generate(request, CancelToken()):
         usage = chunk.usage

@@ -5,7 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 
-from midfill.engine.base import CancelToken, Chunk, LoadProgress, ModelInfo, Request, Role, Usage
+from midfill.engine.base import (
+    CancelToken,
+    Chunk,
+    Event,
+    LoadProgress,
+    ModelInfo,
+    ModelStatus,
+    Request,
+    Role,
+    Usage,
+)
 
 
 class ScriptedEngine:
@@ -23,12 +33,12 @@ class ScriptedEngine:
         self.hold = hold
         self.loads = loads
         self.requests: list[Request] = []
-        self.listeners: list[Callable[[LoadProgress], None]] = []
+        self.listeners: list[Callable[[Event], None]] = []
 
     def info(self, role: Role) -> ModelInfo:
         return ModelInfo(f"scripted-{role}", "qwen2.5-coder", 8192)
 
-    def subscribe(self, listener: Callable[[LoadProgress], None]) -> None:
+    def subscribe(self, listener: Callable[[Event], None]) -> None:
         self.listeners.append(listener)
 
     async def generate(self, request: Request, cancel: CancelToken) -> AsyncGenerator[Chunk, None]:
@@ -62,6 +72,9 @@ class ScriptedEngine:
         if slow:
             await asyncio.sleep(0.5)
         yield Chunk("", 0.0, Usage(10, 10, generated), finish)
+
+    async def status(self) -> list[ModelStatus]:
+        return []
 
     async def close(self) -> None:
         self.closed = True

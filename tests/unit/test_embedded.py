@@ -10,15 +10,19 @@ from pathlib import Path
 import pytest
 from models_of_bytes import ByteModel
 
-from midfill.engine.base import CancelToken, LoadProgress, ModelFile, ModelInfo, Part, Request, Role
+from midfill.engine.base import CancelToken, Event, LoadProgress, ModelFile, ModelInfo, Part, Request, Role
 from midfill.engine.embedded import EmbeddedEngine
 from midfill.errors import LoadError
 
 SCRIPT = {b"go": b"abc", b"long": b"x" * 2000}
 
 
-def locate(role: Role) -> ModelFile:
-    return ModelFile(ModelInfo(f"bytes-{role}", "bytes", 4096), Path(role))
+def info(role: Role) -> ModelInfo:
+    return ModelInfo(f"bytes-{role}", "bytes", 4096)
+
+
+def locate(name: str) -> ModelFile:
+    return ModelFile(ModelInfo(name, "bytes", 4096), Path(name))
 
 
 class Loader:
@@ -44,13 +48,13 @@ class Loader:
 async def ask(
     engine: EmbeddedEngine, text: str, cancel: CancelToken | None = None, role: Role = "complete"
 ) -> str:
-    request = Request(role, (Part(text),), 3000)
+    request = Request(role, f"bytes-{role}", (Part(text),), 3000)
     return "".join([chunk.text async for chunk in engine.generate(request, cancel or CancelToken())])
 
 
 async def test_loads_once_on_first_need_and_answers() -> None:
     load = Loader()
-    engine = EmbeddedEngine(locate, load)
+    engine = EmbeddedEngine(info, locate, load)
     assert load.loads == []
     assert await asyncio.gather(ask(engine, "go"), ask(engine, "x go")) == ["abc", "abc"]
     assert load.loads == ["bytes-complete"]
@@ -61,7 +65,7 @@ async def test_loads_once_on_first_need_and_answers() -> None:
 async def test_a_cancelled_request_does_not_cancel_the_load() -> None:
     load = Loader()
     load.gate.clear()
-    engine = EmbeddedEngine(locate, load)
+    engine = EmbeddedEngine(info, locate, load)
     cancel = CancelToken()
     waiting = asyncio.ensure_future(ask(engine, "go", cancel))
     await asyncio.sleep(0.02)
@@ -74,23 +78,23 @@ async def test_a_cancelled_request_does_not_cancel_the_load() -> None:
 
 
 async def test_tells_listeners_about_the_load() -> None:
-    heard: list[LoadProgress] = []
-    engine = EmbeddedEngine(locate, Loader())
+    heard: list[Event] = []
+    engine = EmbeddedEngine(info, locate, Loader())
     engine.subscribe(heard.append)
     await ask(engine, "go")
-    assert [progress.fraction for progress in heard] == [0.5, 1.0]
+    assert [progress.fraction for progress in heard if isinstance(progress, LoadProgress)] == [0.5, 1.0]
     await engine.close()
 
 
 async def test_a_failed_load_is_said_and_tried_again() -> None:
     load = Loader()
     load.error = LoadError("no memory")
-    engine = EmbeddedEngine(locate, load)
-    heard: list[LoadProgress] = []
+    engine = EmbeddedEngine(info, locate, load)
+    heard: list[Event] = []
     engine.subscribe(heard.append)
     with pytest.raises(LoadError, match="no memory"):
         await ask(engine, "go")
-    assert heard[-1].error == "no memory"
+    assert isinstance(heard[-1], LoadProgress) and heard[-1].error == "no memory"
     load.error = None
     assert await ask(engine, "go") == "abc"
     await engine.close()
@@ -98,9 +102,9 @@ async def test_a_failed_load_is_said_and_tried_again() -> None:
 
 async def test_cancelling_stops_the_decoding() -> None:
     load = Loader()
-    engine = EmbeddedEngine(locate, load)
+    engine = EmbeddedEngine(info, locate, load)
     cancel = CancelToken()
-    request = Request("complete", (Part("long"),), 3000)
+    request = Request("complete", "bytes-complete", (Part("long"),), 3000)
     seen = 0
     async for _ in engine.generate(request, cancel):
         seen += 1
@@ -114,7 +118,7 @@ async def test_cancelling_stops_the_decoding() -> None:
 
 async def test_a_cancelled_request_tells_what_it_has_cost() -> None:
     load = Loader()
-    engine = EmbeddedEngine(locate, load)
+    engine = EmbeddedEngine(info, locate, load)
     await ask(engine, "go")
     model = load.models["bytes-complete"]
     cancel = CancelToken()
@@ -127,7 +131,7 @@ async def test_a_cancelled_request_tells_what_it_has_cost() -> None:
             cancel.cancel()
 
     model.pause = pause
-    request = Request("complete", (Part("x" * 100),), 10)
+    request = Request("complete", "bytes-complete", (Part("x" * 100),), 10)
     chunks = [chunk async for chunk in engine.generate(request, cancel)]
     assert [(chunk.usage.prompt, chunk.usage.evaluated, chunk.finish) for chunk in chunks] == [(100, 39, None)]
     assert await ask(engine, "go") == "abc"
@@ -135,7 +139,7 @@ async def test_a_cancelled_request_tells_what_it_has_cost() -> None:
 
 
 async def test_one_token_serves_several_requests() -> None:
-    engine = EmbeddedEngine(locate, Loader())
+    engine = EmbeddedEngine(info, locate, Loader())
     cancel = CancelToken()
     assert [await ask(engine, "go", cancel), await ask(engine, "go", cancel)] == ["abc", "abc"]
     cancel.cancel()
@@ -145,7 +149,7 @@ async def test_one_token_serves_several_requests() -> None:
 
 async def test_an_edit_waits_while_a_completion_runs() -> None:
     load = Loader()
-    engine = EmbeddedEngine(locate, load)
+    engine = EmbeddedEngine(info, locate, load)
     await ask(engine, "go", role="edit")
     await ask(engine, "go")
     order: list[str] = []
@@ -174,7 +178,7 @@ async def test_an_edit_waits_while_a_completion_runs() -> None:
 
 async def test_closing_ends_what_runs() -> None:
     load = Loader()
-    engine = EmbeddedEngine(locate, load)
+    engine = EmbeddedEngine(info, locate, load)
     await ask(engine, "go")
     load.models["bytes-complete"].pause = lambda: threading.Event().wait(0.005)
     running = asyncio.ensure_future(ask(engine, "long"))

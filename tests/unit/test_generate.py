@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from models_of_bytes import ByteModel
+from models_of_bytes import Babbler, ByteModel
 
 from midfill.engine.base import Chunk, Part, Request, Usage
 from midfill.engine.generate import generate
@@ -12,7 +12,7 @@ from midfill.errors import EngineError
 
 def run(model: ByteModel, prompt: str, **options: object) -> list[Chunk]:
     chunks: list[Chunk] = []
-    request = Request("complete", (Part(prompt),), **{"max_tokens": 50, **options})  # type: ignore[arg-type]
+    request = Request("complete", "bytes", (Part(prompt),), **{"max_tokens": 50, **options})  # type: ignore[arg-type]
     generate(model, request, Usage(), chunks.append)
     return chunks
 
@@ -56,7 +56,7 @@ def test_evaluates_only_what_the_cache_lacks() -> None:
     assert run(model, "hello prin")[-1].usage.evaluated == 1
     # What the model wrote itself is cached too; a changed letter is all that differs.
     assert run(model, "hello prun")[-1].usage.evaluated == 2
-    assert bytes(t - 1 for t in model.cached).startswith(b"hello prun")
+    assert len(model.sessions) == 1
 
 
 def test_evaluates_one_token_of_a_prompt_it_knows_whole() -> None:
@@ -74,7 +74,7 @@ def test_heals_and_gives_only_new_text() -> None:
 def test_does_not_heal_into_a_control_part() -> None:
     model = ByteModel({b"a<mid>": b"b"})
     chunks: list[Chunk] = []
-    request = Request("complete", (Part("a"), Part("<mid>", control=True), Part("")), 9, heal=True)
+    request = Request("complete", "bytes", (Part("a"), Part("<mid>", control=True), Part("")), 9, heal=True)
     generate(model, request, Usage(), chunks.append)
     assert text(chunks) == "b"
 
@@ -87,3 +87,75 @@ def test_refuses_a_prompt_beyond_the_context() -> None:
 def test_refuses_an_empty_prompt() -> None:
     with pytest.raises(EngineError, match="empty"):
         run(ByteModel({}), "")
+
+
+def test_evaluates_a_prompt_ahead_and_writes_nothing() -> None:
+    model = ByteModel({b"print(": b"name)"})
+    chunks = run(model, "print(", max_tokens=0)
+    assert (text(chunks), chunks[-1].finish, chunks[-1].usage.evaluated) == ("", "length", 6)
+    assert run(model, "print(", max_tokens=0)[-1].usage.evaluated == 0
+    assert run(model, "print(")[-1].usage.evaluated == 1
+
+
+def test_another_file_does_not_evict_the_first() -> None:
+    model = ByteModel({b"x": b"y"})
+    one, two = "a" * 100 + "x", "b" * 100 + "x"
+    run(model, one)
+    run(model, two)
+    assert [run(model, one)[-1].usage.evaluated, run(model, two)[-1].usage.evaluated] == [1, 1]
+
+
+def test_a_new_window_shares_the_beginning_and_keeps_the_old_one() -> None:
+    model = ByteModel({b"x": b"y"})
+    old, new = "a" * 100 + "b" * 100 + "x", "a" * 100 + "c" * 100 + "x"
+    run(model, old)
+    assert run(model, new)[-1].usage.evaluated == 101
+    assert run(model, old)[-1].usage.evaluated == 1
+
+
+def test_the_session_used_longest_ago_goes_first() -> None:
+    model = ByteModel({b"x": b"y"}, sequences=2)
+    first, second, third = (letter * 100 + "x" for letter in "abc")
+    for prompt in (first, second, first, third):
+        run(model, prompt)
+    assert run(model, first)[-1].usage.evaluated == 1
+    assert run(model, second)[-1].usage.evaluated == 101
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_drafts_change_the_cost_and_never_the_answer(seed: int) -> None:
+    prompt = "abcdefgh" * 3 + "ab"
+    plain = Babbler(seed)
+    plain.pace.length = lambda rests_on: 0  # type: ignore[method-assign]
+    eager = Babbler(seed)
+    eager.pace.length = lambda rests_on: 5  # type: ignore[method-assign]
+    expected, got = run(plain, prompt, heal=True), run(eager, prompt, heal=True, draft="abcdefg" * 5)
+    assert text(got) == text(expected)
+    assert [chunk.logprob for chunk in got] == [chunk.logprob for chunk in expected]
+    usage = got[-1].usage
+    assert usage.generated == expected[-1].usage.generated == 50
+    assert 0 < usage.accepted <= usage.drafted
+    assert len(eager.evaluated) < len(plain.evaluated)
+    # What was drafted and wrong is not in the cache: going on from the answer costs one token.
+    assert run(eager, prompt + text(got))[-1].usage.evaluated == 1
+
+
+def test_the_old_text_is_the_draft_of_a_rewrite() -> None:
+    old = "".join(chr(ord("a") + i * 7 % 26) for i in range(26)) * 2
+    model = ByteModel({b"go": old.encode()})
+    model.pace.length = lambda rests_on: 15  # type: ignore[method-assign]
+    chunks = run(model, "go", draft="go" + old, max_tokens=100)
+    assert text(chunks) == old
+    assert len(model.evaluated) < 8
+
+
+def test_alternatives_differ_from_the_first_new_character() -> None:
+    model = Babbler(3)
+    chunks = run(model, "so ab", alternatives=3, max_tokens=8, heal=True)
+    answers = ["".join(chunk.text for chunk in chunks if chunk.index == index) for index in range(3)]
+    assert answers[0] == text(run(Babbler(3), "so ab", max_tokens=8, heal=True))
+    assert len({answer[0] for answer in answers}) == 3
+    assert sum(chunk.finish is not None for chunk in chunks) == 3
+    # The prompt is evaluated once, and the answers are decoded together.
+    assert chunks[-1].usage.evaluated == chunks[-1].usage.prompt == 3
+    assert max(model.evaluated[1:]) == 3

@@ -100,9 +100,9 @@ async def _ask(
     after = _slice(document, cursor, window.end)
     request = Request(
         role="complete",
+        model=info.name,
         prompt=_prompt(document, window, after, info.family),
         max_tokens=config.max_line_tokens if isinstance(want, Line) else config.max_block_tokens,
-        session=document.uri,
         heal=True,
         stop=("\n",) if isinstance(want, Line) else (),
     )

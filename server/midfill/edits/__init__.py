@@ -171,7 +171,7 @@ class _Work:
         self.attempts += 1
         info = self.engine.info("edit")
         parts = prompt.conversation(prompt.chat(info.family), turns, answer)
-        request = Request("edit", parts, most, session="edit", stop=stop)
+        request = Request("edit", info.name, parts, most, stop=stop)
         self.report("Reading" if self.attempts == 1 else "Trying again", 0)
         written, last = "", Chunk("", 0.0, Usage())
         async with aclosing(self.engine.generate(request, self.cancel)) as chunks:

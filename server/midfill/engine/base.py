@@ -29,20 +29,27 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One generation, greedy.
+    """One generation, greedy, by the model that the catalogue calls `model`; `role` is what it is for.
 
-    `session` names the KV cache to reuse: requests of one session share their longest common prefix.
+    `max_tokens`: 0 evaluates the prompt and generates nothing, which warms the KV cache up.
     `heal` turns on token healing: the end of the prompt may be tokenized anew together with what follows,
     and the text that was already in the prompt is not part of the stream.
     `stop`: generation ends before the first of these strings, which is not part of the stream.
+    `draft`: text that the answer may repeat, such as the code that is being rewritten. It makes the answer
+    faster and never another one.
+    `alternatives`: how many distinct answers to give.
+    `idle`: work for a free moment. Every other request goes first and interrupts it.
     """
 
     role: Role
+    model: str
     prompt: tuple[Part, ...]
     max_tokens: int
-    session: str = ""
     heal: bool = False
     stop: tuple[str, ...] = ()
+    draft: str = ""
+    alternatives: int = 1
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +70,16 @@ class Usage:
 class Chunk:
     """The next piece of text. The first chunk may be empty: it says that the prompt is evaluated.
 
-    `logprob` is the natural logarithm of the model's probability of this piece (0.0 when empty).
-    `usage` counts from the start of the request. `finish` is set on the last chunk only.
+    `index` counts the alternatives, of which 0 is the most likely one. `logprob` is the natural logarithm of the
+    model's probability of this piece (0.0 when empty).
+    `usage` counts from the start of the request. `finish` is set on the last chunk of each alternative.
     """
 
     text: str
     logprob: float
     usage: Usage
     finish: Finish | None = None
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,33 @@ class LoadProgress:
     name: str
     fraction: float
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Told to listeners when the process that runs the models has died. `reason` is a sentence for the user.
+
+    `final`: it died so often that no other is started until the user acts; the reason says how.
+    """
+
+    reason: str
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """A loaded model: its speed in tokens a second as measured while it ran (0.0: not yet), and its KV cache."""
+
+    name: str
+    threads: int
+    evaluate: float
+    generate: float
+    sessions: int
+    cached: int
+    context: int
+
+
+Event = LoadProgress | Lost
 
 
 class CancelToken:
@@ -140,8 +176,11 @@ class Engine(Protocol):
         Raises `ModelError` or `EngineError`.
         """
 
-    def subscribe(self, listener: Callable[[LoadProgress], None]) -> None:
-        """Call `listener` on the event loop as models load."""
+    def subscribe(self, listener: Callable[[Event], None]) -> None:
+        """Call `listener` on the event loop as models load, and when the engine is lost."""
+
+    async def status(self) -> list[ModelStatus]:
+        """The models that are loaded now. Raises `EngineError`."""
 
     async def close(self) -> None:
-        """Abort what runs and free the models."""
+        """Abort what this engine runs and let go of the models."""

@@ -1,7 +1,11 @@
-"""The engine in this process: one worker thread a model, since a model's KV cache has one user at a time.
+"""The engine in this process: one worker thread a model, since a model's context has one user at a time.
 
 A model is loaded by its own thread on the first request, so that starting a server costs nothing and a
-cancelled request never cancels a load.
+cancelled request never cancels a load. It is unloaded when nobody has asked for it for a while.
+
+A completion goes first, then an edit, then what is done in idle time. The more urgent request interrupts the less
+urgent one wherever it is, and that one goes on afterwards: on the same model the worker runs the one inside the
+other, on different models the one waits, since both want all cores.
 """
 
 from __future__ import annotations
@@ -9,27 +13,49 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from midfill.engine.base import CancelToken, Chunk, LoadProgress, ModelFile, ModelInfo, Request, Role, Usage
+from midfill.engine.base import (
+    CancelToken,
+    Chunk,
+    Event,
+    LoadProgress,
+    ModelFile,
+    ModelInfo,
+    ModelStatus,
+    Request,
+    Role,
+    Usage,
+)
 from midfill.engine.generate import Aborted, LanguageModel, generate
 from midfill.errors import EngineError, LoadError, MidfillError
 
 log = logging.getLogger(__name__)
+
+# A model that nobody asked for in so many seconds is unloaded.
+UNLOAD_AFTER = 1800.0
+# Less urgent than any job.
+_ANY = 3
+# The rates count evaluations of so many tokens at least; shorter ones say little about long ones.
+_LONG = 32
 
 
 class NativeModel(LanguageModel, Protocol):
     """What a backend loads. `pause` is called before each evaluation and may block."""
 
     pause: Callable[[], None]
+    threads: int
 
     def abortable(self, cancel: CancelToken) -> contextlib.AbstractContextManager[None]:
         """While open, `cancel` makes a running evaluation raise `Aborted`."""
+
+    def interrupt(self) -> None:
+        """Make the evaluation that runs now, if any, call `pause` and begin anew. Any thread may call this."""
 
     def close(self) -> None: ...
 
@@ -41,20 +67,24 @@ Load = Callable[[ModelFile, Callable[[float], None]], NativeModel]
 class EmbeddedEngine:
     """The `Engine` of `engine/base.py`.
 
-    `locate(role)` names the file of a role or raises `ModelError`; it is asked at every request, so that a
-    model fetched meanwhile is found.
+    `info(role)` names the model of a role, `locate(name)` a model's file; both may raise `ModelError`. They are
+    asked at every request, so that a model fetched meanwhile is found. `unload_after` is in seconds.
     """
 
-    def __init__(self, locate: Callable[[Role], ModelFile], load: Load) -> None:
-        self._locate, self._load = locate, load
+    def __init__(
+        self,
+        info: Callable[[Role], ModelInfo],
+        locate: Callable[[str], ModelFile],
+        load: Load,
+        unload_after: float = UNLOAD_AFTER,
+    ) -> None:
+        self.info = info
+        self._locate, self._load, self._unload_after = locate, load, unload_after
         self._turns = _Turns()
-        self._workers: dict[Role, _Worker] = {}
-        self._listeners: list[Callable[[LoadProgress], None]] = []
+        self._workers: dict[str, _Worker] = {}
+        self._listeners: list[Callable[[Event], None]] = []
 
-    def info(self, role: Role) -> ModelInfo:
-        return self._locate(role).info
-
-    def subscribe(self, listener: Callable[[LoadProgress], None]) -> None:
+    def subscribe(self, listener: Callable[[Event], None]) -> None:
         self._listeners.append(listener)
 
     async def generate(self, request: Request, cancel: CancelToken) -> AsyncGenerator[Chunk, None]:
@@ -68,7 +98,7 @@ class EmbeddedEngine:
         # The caller's token may serve several requests, so the end of this one must not cancel it.
         own = CancelToken()
         job = _Job(request, own, post, time.perf_counter())
-        self._worker(request.role, loop).submit(job)
+        self._worker(request.model, loop).submit(job)
         # A request that waits, perhaps for a model to load, ends at once; one that runs ends with the evaluation
         # that is aborted, some milliseconds later, and tells what it has cost.
         own.on_cancel(lambda: None if job.running else post(None))
@@ -78,10 +108,11 @@ class EmbeddedEngine:
                 if isinstance(item, Exception):
                     raise item
                 yield item
-                if item.finish:
-                    return
         finally:
             own.cancel()
+
+    async def status(self) -> list[ModelStatus]:
+        return [status for worker in self._workers.values() if (status := worker.status())]
 
     async def close(self) -> None:
         workers = list(self._workers.values())
@@ -89,10 +120,10 @@ class EmbeddedEngine:
             worker.close()
         await asyncio.gather(*(asyncio.to_thread(worker.join) for worker in workers))
 
-    def _worker(self, role: Role, loop: asyncio.AbstractEventLoop) -> _Worker:
-        file = self._locate(role)
-        worker = self._workers.get(role)
-        if worker is not None and worker.file == file and not worker.failed:
+    def _worker(self, name: str, loop: asyncio.AbstractEventLoop) -> _Worker:
+        file = self._locate(name)
+        worker = self._workers.get(name)
+        if worker is not None and worker.file == file:
             return worker
         if worker is not None:
             worker.close()
@@ -102,11 +133,11 @@ class EmbeddedEngine:
                 for listener in self._listeners:
                     loop.call_soon_threadsafe(listener, progress)
 
-        worker = self._workers[role] = _Worker(role, file, self._load, self._turns, tell)
+        worker = self._workers[name] = _Worker(file, self._load, self._unload_after, self._turns, tell)
         return worker
 
 
-@dataclass
+@dataclass(eq=False)
 class _Job:
     request: Request
     cancel: CancelToken
@@ -114,110 +145,230 @@ class _Job:
     submitted: float
     running: bool = False
 
+    @property
+    def urgency(self) -> int:
+        """The lower, the sooner."""
+        if self.request.idle:
+            return 2
+        return 0 if self.request.role == "complete" else 1
+
 
 class _Worker:
-    """A thread that loads one model and then runs the requests for it, one after the other."""
+    """A thread that loads one model and runs the requests for it, the most urgent one first."""
 
     def __init__(
-        self, role: Role, file: ModelFile, load: Load, turns: _Turns, tell: Callable[[LoadProgress], None]
+        self,
+        file: ModelFile,
+        load: Load,
+        unload_after: float,
+        turns: _Turns,
+        tell: Callable[[LoadProgress], None],
     ) -> None:
         self.file = file
-        self.failed = False
+        self._load, self._unload_after, self._turns, self._tell = load, unload_after, turns, tell
         self._percent = -1
-        self._role, self._load, self._turns, self._tell = role, load, turns, tell
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._pending: set[CancelToken] = set()
-        self._thread = threading.Thread(target=self._run, name=f"model-{role}", daemon=True)
+        self._model: NativeModel | None = None
+        self._jobs: list[_Job] = []
+        # The job at work, and around it those that it goes before.
+        self._at_work: list[_Job] = []
+        self._changed = threading.Condition()
+        self._closed = False
+        self._rates = {"evaluate": 0.0, "generate": 0.0}
+        turns.workers.append(self)
+        self._thread = threading.Thread(target=self._run, name=f"model-{file.info.name}", daemon=True)
         self._thread.start()
 
     def submit(self, job: _Job) -> None:
-        self._pending.add(job.cancel)
-        self._jobs.put(job)
+        with self._changed:
+            self._jobs.append(job)
+            self._changed.notify_all()
+        self.interrupt(job.urgency)
+        self._turns.look()
+
+    def interrupt(self, urgency: int) -> None:
+        """Let what runs here look around, if it is less urgent than that."""
+        with self._changed:
+            if self._model is not None and self._at_work and self._at_work[-1].urgency > urgency:
+                self._model.interrupt()
+
+    def status(self) -> ModelStatus | None:
+        model = self._model
+        if model is None:
+            return None
+        return ModelStatus(
+            self.file.info.name,
+            model.threads,
+            self._rates["evaluate"],
+            self._rates["generate"],
+            len(model.sessions),
+            model.sessions.cached,
+            model.context,
+        )
 
     def close(self) -> None:
         """Cancel what runs and waits, and let the thread end; `join` waits for it."""
-        for cancel in list(self._pending):
-            cancel.cancel()
-        self._jobs.put(None)
+        with self._changed:
+            self._closed = True
+            jobs = [*self._jobs, *self._at_work]
+            self._changed.notify_all()
+        for job in jobs:
+            job.cancel.cancel()
 
     def join(self) -> None:
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
         try:
-            model = self._load(self.file, self._progress)
-            model.pause = lambda: self._turns.wait(self._role)
-        except Exception as error:
-            self._refuse(error)
-            return
-        self._progress(1.0)
-        try:
-            while (job := self._jobs.get()) is not None:
-                self._serve(model, job)
-                self._pending.discard(job.cancel)
+            while self._wait():
+                if self._model is None:
+                    self._load_model()
+                elif job := self._take(_ANY):
+                    self._serve(job)
         finally:
+            self._unload()
+            self._turns.workers.remove(self)
+
+    def _wait(self) -> bool:
+        """Until there is a job; False when the worker is closed. A model that nobody needs goes."""
+        while True:
+            with self._changed:
+                timeout = self._unload_after if self._model else None
+                if self._changed.wait_for(lambda: self._jobs or self._closed, timeout):
+                    return not self._closed
+            self._unload()
+
+    def _take(self, urgency: int) -> _Job | None:
+        """The most urgent job that is more urgent than that; among equals the first."""
+        with self._changed:
+            job = min(self._jobs, key=lambda job: job.urgency, default=None)
+            if job is None or job.urgency >= urgency:
+                return None
+            self._jobs.remove(job)
+            return job
+
+    def _load_model(self) -> None:
+        """Load the model for the jobs that wait. If it cannot be, they hear why, and the next one tries anew."""
+        try:
+            self._percent = -1
+            model = self._load(self.file, self._progress)
+        except Exception as error:
+            if not isinstance(error, MidfillError):
+                log.exception("loading %s failed", self.file.path, exc_info=error)
+                error = LoadError(f"{self.file.info.name} could not be loaded: {error}")
+            self._tell(LoadProgress(self._role(), self.file.info.name, 0.0, str(error)))
+            with self._changed:
+                jobs, self._jobs = self._jobs, []
+            for job in jobs:
+                job.post(error)
+            return
+        model.pause = self._pause
+        with self._changed:
+            self._model = model
+        self._progress(1.0)
+
+    def _unload(self) -> None:
+        with self._changed:
+            model, self._model = self._model, None
+        if model is not None:
             model.close()
 
     def _progress(self, fraction: float) -> None:
         # The loader calls back for every tensor; a percent is news enough.
         if int(fraction * 100) != self._percent:
             self._percent = int(fraction * 100)
-            self._tell(LoadProgress(self._role, self.file.info.name, fraction))
+            self._tell(LoadProgress(self._role(), self.file.info.name, fraction))
 
-    def _refuse(self, error: Exception) -> None:
-        """The model cannot be loaded: say so to all who wait; the next request tries anew."""
-        if not isinstance(error, MidfillError):
-            log.exception("loading %s failed", self.file.path, exc_info=error)
-            error = LoadError(f"{self.file.info.name} could not be loaded: {error}")
-        self.failed = True
-        self._tell(LoadProgress(self._role, self.file.info.name, 0.0, str(error)))
-        # A request submitted just before `failed` was seen must be answered too.
-        with contextlib.suppress(queue.Empty):
-            while (job := self._jobs.get(timeout=0.2)) is not None:
-                job.post(error)
+    def _role(self) -> Role:
+        """Whom the load is for."""
+        with self._changed:
+            return self._jobs[0].request.role if self._jobs else "complete"
 
-    def _serve(self, model: NativeModel, job: _Job) -> None:
+    def _pause(self) -> None:
+        """Between two evaluations: let go first what is more urgent, here and on other models."""
+        urgency = self._at_work[-1].urgency
+        while True:
+            while job := self._take(urgency):
+                self._serve(job)
+            if self._turns.wait(urgency, unless=lambda: any(job.urgency < urgency for job in list(self._jobs))):
+                return
+
+    def _serve(self, job: _Job) -> None:
+        model = self._model
+        assert model is not None
         job.running = True
         if job.cancel.cancelled:
             job.post(None)
             return
         usage = Usage(queue_ms=(time.perf_counter() - job.submitted) * 1000)
+        with self._changed:
+            self._at_work.append(job)
+        last = [usage]
+
+        def emit(chunk: Chunk) -> None:
+            last[0] = chunk.usage
+            job.post(chunk)
+
+        outcome: Exception | None = None
         try:
-            with self._turns.taken(self._role), model.abortable(job.cancel):
-                generate(model, job.request, usage, job.post)
+            with self._turns.taken(job.urgency), model.abortable(job.cancel):
+                generate(model, job.request, usage, emit)
         except Aborted:
-            job.post(None)
+            pass
         except MidfillError as error:
-            job.post(error)
+            outcome = error
         except Exception as error:
             log.exception("a generation failed")
-            job.post(EngineError(f"The engine failed: {error}. The log has the details."))
+            outcome = EngineError(f"The engine failed: {error}. The log has the details.")
+        with self._changed:
+            self._at_work.pop()
+        self._measure(last[0])
+        job.post(outcome)
+
+    def _measure(self, usage: Usage) -> None:
+        """Tokens a second, of which the latest count most."""
+        for name, tokens, milliseconds, least in (
+            ("evaluate", usage.evaluated, usage.evaluate_ms, _LONG),
+            ("generate", usage.generated, usage.generate_ms, 2),
+        ):
+            if tokens >= least and milliseconds > 0:
+                rate, known = tokens / milliseconds * 1000, self._rates[name]
+                self._rates[name] = rate if not known else known + 0.2 * (rate - known)
 
 
 class _Turns:
-    """Lets a completion go first: an edit waits, between two evaluations, until no completion runs."""
+    """Who may run, over all models: the less urgent waits while something more urgent is at work."""
 
     def __init__(self) -> None:
+        self.workers: list[_Worker] = []
         self._condition = threading.Condition()
-        self._completions = 0
+        self._at_work: Counter[int] = Counter()
 
     @contextlib.contextmanager
-    def taken(self, role: Role) -> Iterator[None]:
-        if role != "complete":
-            yield
-            return
-        self._change(+1)
+    def taken(self, urgency: int) -> Iterator[None]:
+        self._change(urgency, +1)
+        for worker in list(self.workers):
+            worker.interrupt(urgency)
         try:
             yield
         finally:
-            self._change(-1)
+            self._change(urgency, -1)
 
-    def wait(self, role: Role) -> None:
-        if role != "complete":
-            with self._condition:
-                self._condition.wait_for(lambda: self._completions == 0)
+    def wait(self, urgency: int, unless: Callable[[], bool]) -> bool:
+        """Wait until nothing more urgent is at work; False when `unless` came true before that."""
 
-    def _change(self, by: int) -> None:
+        def free() -> bool:
+            return not any(self._at_work[more] for more in range(urgency))
+
         with self._condition:
-            self._completions += by
+            self._condition.wait_for(lambda: free() or unless())
+            return free() and not unless()
+
+    def look(self) -> None:
+        """Let those that wait look again."""
+        with self._condition:
+            self._condition.notify_all()
+
+    def _change(self, urgency: int, by: int) -> None:
+        with self._condition:
+            self._at_work[urgency] += by
             self._condition.notify_all()

@@ -1,16 +1,22 @@
-"""The generation loop: evaluate what the KV cache lacks, then decode token by token as bytes come out."""
+"""The generation loop: evaluate what the KV cache lacks, then decode as bytes come out.
+
+One request may decode several alternatives together, each a stream with a session of its own; all of them begin
+with the one evaluated prompt. A stream decodes its next token together with a draft of those that may follow.
+"""
 
 from __future__ import annotations
 
 import codecs
+import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from midfill.engine.base import Chunk, Finish, Part, Request, Usage
-from midfill.engine.sampling import Healing, Logits, Vocabulary, heal
-from midfill.engine.sessions import reusable
+from midfill.engine.drafts import LENGTHS, Pace, Repetition
+from midfill.engine.sampling import Healing, Logits, Vocabulary, heal, log_probability
+from midfill.engine.sessions import Session, Sessions
 from midfill.errors import EngineError
 
 
@@ -18,26 +24,35 @@ class Aborted(Exception):
     """An evaluation was given up because its request was cancelled."""
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Tokens to append to a session; logits are wanted after each of the last `rows` of them."""
+
+    session: Session
+    tokens: Sequence[int]
+    rows: int = 1
+
+
 class LanguageModel(Protocol):
-    """One model with one KV cache. `cached` are the tokens that the cache holds."""
+    """One model with its KV cache. `pace` and `sessions` live as long as the model."""
+
+    sessions: Sessions
+    pace: Pace
 
     @property
     def vocabulary(self) -> Vocabulary: ...
 
     @property
-    def cached(self) -> Sequence[int]: ...
-
-    @property
     def context(self) -> int:
-        """How many tokens the cache can hold."""
+        """How many tokens one session can hold."""
 
-    def tokenize(self, part: Part) -> Sequence[int]: ...
+    def tokenize(self, part: Part) -> tuple[int, ...]: ...
 
-    def evaluate(self, tokens: Sequence[int]) -> Logits:
-        """Append tokens to the cache; logits after the last. Raises `Aborted` with `cached` still true."""
+    def evaluate(self, pieces: Sequence[Piece]) -> list[Logits]:
+        """Append tokens to sessions; for each piece logits of shape (rows, vocabulary size).
 
-    def truncate(self, length: int) -> None:
-        """Forget all cached tokens from position `length` on."""
+        The arrays hold until the next evaluation. Raises `Aborted`, with the sessions' `tokens` still true.
+        """
 
 
 def generate(model: LanguageModel, request: Request, usage: Usage, emit: Callable[[Chunk], None]) -> None:
@@ -45,64 +60,198 @@ def generate(model: LanguageModel, request: Request, usage: Usage, emit: Callabl
 
     `usage` carries what the request cost before it came here (its time in the queue).
     """
-    prompt, healing = _tokens(model, request)
+    parts, dropped, healing = _tokens(model, request)
+    prompt = [token for part in parts for token in part]
     room = model.context - len(prompt)
     if room < 1:
         raise EngineError(
             f"The prompt has {len(prompt)} tokens, the model's context only {model.context}. "
             "Select less code, or set a larger context."
         )
-    keep = reusable(model.cached, prompt)
-    model.truncate(keep)
-    started = time.perf_counter()
-    try:
-        logits = model.evaluate(prompt[keep:])
-    finally:
-        # Also an evaluation that is aborted has its cost.
-        evaluated = time.perf_counter()
-        usage = replace(
-            usage,
-            prompt=len(prompt),
-            evaluated=len(model.cached) - keep,
-            evaluate_ms=(evaluated - started) * 1000,
-        )
-        emit(Chunk("", 0.0, usage))
+    run = _Run(model, request, replace(usage, prompt=len(prompt)), emit, min(request.max_tokens, room))
+    # Only the evaluation of the prompt's last token yields the logits after it, so that one is never reused.
+    reused = prompt[:-1] if request.max_tokens else prompt
+    with model.sessions.hold(reused) as (session, taken):
+        if not request.max_tokens:
+            run.evaluate_prompt(session, prompt, [])
+            run.send(0, "", 0.0, "length")
+            return
+        texts = (model.tokenize(Part(request.draft)), tuple(taken), *parts[:-1])
+        repetition = Repetition([text for text in texts if text], parts[-1])
+        run.decode(_Stream(run, 0, session, healing, repetition), prompt, dropped)
 
-    output = _Output(request.stop)
-    finish: Finish | None = None
-    most = min(request.max_tokens, room)
-    while finish is None:
-        token, logprob = healing.pick(logits, model.vocabulary)
-        spelling = model.vocabulary.spelling[token]
-        text = output.feed(healing.take(spelling))
+
+class _Run:
+    """One request at work: its streams, and what it has cost."""
+
+    def __init__(
+        self, model: LanguageModel, request: Request, usage: Usage, emit: Callable[[Chunk], None], most: int
+    ) -> None:
+        self.model, self.request, self.usage, self.most = model, request, usage, most
+        self._emit = emit
+        # What each stream that is not at its end evaluates next.
+        self._work: dict[_Stream, list[int]] = {}
+        self._forked: list[Session] = []
+        self._decoding = 0.0
+
+    def evaluate_prompt(self, session: Session, prompt: list[int], draft: list[int]) -> Logits | None:
+        """Evaluate what `session` lacks of the prompt, and a draft of what follows."""
+        started = time.perf_counter()
+        kept = len(session.tokens)
+        missing = prompt[kept:]
+        try:
+            if not missing:
+                return None
+            return self.model.evaluate([Piece(session, [*missing, *draft], len(draft) + 1)])[0]
+        finally:
+            # Also an evaluation that is aborted has its cost.
+            self._decoding = time.perf_counter()
+            self.usage = replace(
+                self.usage,
+                evaluated=min(len(session.tokens) - kept, len(missing)),
+                evaluate_ms=(self._decoding - started) * 1000,
+            )
+            self.send(0, "", 0.0)
+
+    def decode(self, stream: _Stream, prompt: list[int], dropped: Sequence[int]) -> None:
+        """Decode `stream`, and the alternatives that branch off from it, to their ends."""
+        rows = self.evaluate_prompt(stream.session, prompt, stream.propose(dropped))
+        assert rows is not None
+        try:
+            self._advance(stream, rows)
+            while self._work:
+                self._step()
+        finally:
+            for session in self._forked:
+                session.held = False
+
+    def _step(self) -> None:
+        streams = list(self._work)
+        pieces = [Piece(stream.session, self._work[stream], len(stream.draft) + 1) for stream in streams]
+        started = time.perf_counter()
+        logits = self.model.evaluate(pieces)
+        tokens = sum(len(piece.tokens) for piece in pieces)
+        self.model.pace.saw(tokens, (time.perf_counter() - started) * 1000)
+        for stream, rows in zip(streams, logits, strict=True):
+            self._advance(stream, rows)
+
+    def _advance(self, stream: _Stream, rows: Logits) -> None:
+        tokens = stream.advance(rows)
+        self._work.pop(stream, None)
+        if tokens is not None:
+            self._work[stream] = tokens
+
+    def branch(self, stream: _Stream, logits: Logits, chosen: int) -> None:
+        """Let alternatives go their own ways where `stream` writes its first new text."""
+        vocabulary = self.model.vocabulary
+        likely = stream.healing.likely(logits, vocabulary, self.request.alternatives)
+        others = [token for token in likely if token != chosen][: self.request.alternatives - 1]
+        for index, token in enumerate(others, 1):
+            session = self.model.sessions.fork(stream.session, len(stream.session.tokens))
+            session.held, session.prompt = True, len(session.tokens)
+            self._forked.append(session)
+            other = _Stream(self, index, session, Healing(stream.healing.rest), Repetition([], []))
+            other.branched = True
+            if not other.take(token, log_probability(logits, token)):
+                self._work[other] = [token]
+
+    def count(self, generated: int = 0, drafted: int = 0, accepted: int = 0) -> None:
+        usage = self.usage
+        self.usage = replace(
+            usage,
+            generated=usage.generated + generated,
+            drafted=usage.drafted + drafted,
+            accepted=usage.accepted + accepted,
+            generate_ms=(time.perf_counter() - self._decoding) * 1000,
+        )
+
+    def send(self, index: int, text: str, logprob: float, finish: Finish | None = None) -> None:
+        self._emit(Chunk(text, logprob, self.usage, finish, index))
+
+
+class _Stream:
+    """One answer on its way. `draft` is what was evaluated beyond the last token that is certain."""
+
+    def __init__(self, run: _Run, index: int, session: Session, healing: Healing, repetition: Repetition) -> None:
+        self.index, self.session, self.healing, self.draft = index, session, healing, list[int]()
+        self.branched = run.request.alternatives == 1
+        self._run, self._model, self._repetition = run, run.model, repetition
+        self._output = _Output(run.request.stop)
+        self._generated = 0
+        self._rests_on = 0
+
+    def propose(self, dropped: Sequence[int] = ()) -> list[int]:
+        """A new draft: the tokens that healing dropped, which likely come again, and what repetition suggests."""
+        self.draft = []
+        if self._run.request.alternatives == 1:
+            most = LENGTHS[-1] - len(dropped)
+            guess, rests_on = self._repetition.guess(most, dropped)
+            guess = [*dropped, *itertools.takewhile(self._model.vocabulary.spelling.__getitem__, guess)]
+            self._rests_on = 0 if dropped else rests_on
+            if guess:
+                self.draft = guess[: min(self._model.pace.length(self._rests_on), self._room - 1)]
+        return self.draft
+
+    def advance(self, rows: Logits) -> list[int] | None:
+        """Choose from the logits after the last certain token and after each token of the draft.
+
+        Returns the tokens to evaluate next, the first of which is certain; None at the end.
+        """
+        base = len(self.session.tokens) - len(self.draft)
+        self._run.count(drafted=len(self.draft))
+        held = 0
+        while True:
+            token, logprob = self.healing.pick(rows[held], self._model.vocabulary)
+            if not self.branched and self.healing.frees(self._model.vocabulary.spelling[token]):
+                self.branched = True
+                self._run.branch(self, rows[held], token)
+            right = held < len(self.draft) and token == self.draft[held]
+            self._run.count(accepted=right)
+            ended = self.take(token, logprob)
+            held += right
+            if ended or not right:
+                break
+        self._model.sessions.truncate(self.session, base + held)
+        self._model.pace.judged(self._rests_on, held, len(self.draft))
+        return None if ended else [token, *self.propose()]
+
+    def take(self, token: int, logprob: float) -> bool:
+        """Let `token` be the next of the answer; True when it is the last."""
+        spelling = self._model.vocabulary.spelling[token]
+        text = self._output.feed(self.healing.take(spelling))
+        self._generated += bool(spelling)
+        self._repetition.append(token)
+        self._run.count(generated=bool(spelling))
+        finish: Finish | None = None
         if not spelling:
             finish = "end"
-        elif output.stopped:
+        elif self._output.stopped:
             finish = "stop"
-        elif usage.generated + 1 >= most:
+        elif self._room < 1:
             finish = "length"
         if finish in ("end", "length"):
-            text += output.flush()
-        usage = replace(
-            usage,
-            generated=usage.generated + bool(spelling),
-            generate_ms=(time.perf_counter() - evaluated) * 1000,
-        )
+            text += self._output.flush()
         if text or finish:
-            emit(Chunk(text, logprob if spelling else 0.0, usage, finish))
-        if finish is None:
-            logits = model.evaluate([token])
+            self._run.send(self.index, text, logprob if spelling else 0.0, finish)
+        return finish is not None
+
+    @property
+    def _room(self) -> int:
+        return self._run.most - self._generated
 
 
-def _tokens(model: LanguageModel, request: Request) -> tuple[list[int], Healing]:
+def _tokens(model: LanguageModel, request: Request) -> tuple[list[tuple[int, ...]], tuple[int, ...], Healing]:
+    """The prompt's tokens part by part, those that healing dropped from its end, and the healing to do."""
     parts = [model.tokenize(part) for part in request.prompt]
+    dropped: tuple[int, ...] = ()
     healing = Healing()
     if request.heal and not request.prompt[-1].control:
-        parts[-1], healing = heal(parts[-1], model.vocabulary)
-    prompt = [token for part in parts for token in part]
-    if not prompt:
+        whole = parts[-1]
+        parts[-1], healing = heal(whole, model.vocabulary)
+        dropped = whole[len(parts[-1]) :]
+    if not any(parts):
         raise EngineError("The prompt is empty.")
-    return prompt, healing
+    return parts, dropped, healing
 
 
 class _Output:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import logging
 import os
 from collections import deque
@@ -14,14 +15,22 @@ from typing import Any
 import numpy as np
 
 from midfill.engine.base import CancelToken, ModelFile, Part
-from midfill.engine.generate import Aborted
+from midfill.engine.drafts import Pace
+from midfill.engine.generate import Aborted, Piece
 from midfill.engine.sampling import Logits, Vocabulary
+from midfill.engine.sessions import Session, Sessions
 from midfill.errors import EngineError, LoadError
 
 log = logging.getLogger(__name__)
 
-# Longer prompts are evaluated in batches of this many tokens; an edit lets a completion go first between two.
-BATCH = 128
+# Longer prompts are evaluated in batches of this many tokens. Larger ones are no faster on a CPU, and an abort
+# throws away the batch that it meets.
+BATCH = 64
+
+# How many sequences the KV cache may have. They share its cells, so that many short ones cost no more than few.
+SEQUENCES = 24
+# The cells of a KV cache may take this many bytes, or what one session of the model's context needs.
+CACHE_BYTES = 200_000_000
 
 # Where another program keeps a core busy, threads that spin for long steal time from the one they wait for.
 SPIN = "500"
@@ -42,13 +51,16 @@ def build_info() -> dict[str, str]:
 
 
 class LlamaModel:
-    """A model and a context of one sequence; the `NativeModel` of `engine/embedded.py`."""
+    """A model and a context of several sequences; the `NativeModel` of `engine/embedded.py`."""
 
     def __init__(self, file: ModelFile, progress: Callable[[float], None], threads: int) -> None:
         self._llama = llama = _library()
         self.pause: Callable[[], None] = lambda: None
-        self.cached: list[int] = []
+        self.pace = Pace()
+        self.threads = threads
         self._context = self._memory = None
+        self._flag = ctypes.create_string_buffer(2)
+        self._cancel = CancelToken()
 
         parameters = llama.llama_model_default_params()
 
@@ -70,9 +82,10 @@ class LlamaModel:
             )
         settings = llama.llama_context_default_params()
         self.context = min(file.info.context, llama.llama_model_n_ctx_train(self._model))
-        settings.n_ctx = self.context
+        settings.n_ctx = max(self.context, CACHE_BYTES // self._bytes_a_token())
         settings.n_batch = settings.n_ubatch = BATCH
-        settings.n_seq_max = 1
+        settings.n_seq_max = SEQUENCES
+        settings.kv_unified = True
         settings.n_threads = settings.n_threads_batch = threads
         settings.no_perf = True
         self._context = llama.llama_init_from_model(self._model, settings)
@@ -83,51 +96,91 @@ class LlamaModel:
                 "Close other programs, or choose a smaller model."
             )
         self._memory = llama.llama_get_memory(self._context)
+        self.sessions = Sessions(self, SEQUENCES)
         self._batch = llama.llama_batch_init(BATCH, 0, 1)
         self._vocab = llama.llama_model_get_vocab(self._model)
         self.vocabulary = Vocabulary(self._spellings())
         # The long parts of a prompt are the same from keystroke to keystroke.
         self.tokenize = lru_cache(maxsize=64)(self._tokenize)
 
-    def evaluate(self, tokens: Sequence[int]) -> Logits:
-        llama, batch = self._llama, self._batch
-        for start in range(0, len(tokens), BATCH):
-            self.pause()
-            some = tokens[start : start + BATCH]
-            batch.n_tokens = len(some)
-            for i, token in enumerate(some):
-                batch.token[i] = token
-                batch.pos[i] = len(self.cached) + i
-                batch.n_seq_id[i] = 1
-                batch.seq_id[i][0] = 0
-                batch.logits[i] = False
-            batch.logits[len(some) - 1] = start + len(some) == len(tokens)
-            status = llama.llama_decode(self._context, batch)
-            if status != 0:
-                # Part of the batch may be in the cache already; only what `cached` names may stay.
-                llama.llama_memory_seq_rm(self._memory, 0, len(self.cached), -1)
-                if status == 2:
-                    raise Aborted
-                raise EngineError(f"llama.cpp could not evaluate a batch (status {status}). Please report this.")
-            self.cached.extend(some)
-        logits = llama.llama_get_logits_ith(self._context, -1)
-        return np.ctypeslib.as_array(logits, shape=(len(self.vocabulary.spelling),))
+    def evaluate(self, pieces: Sequence[Piece]) -> list[Logits]:
+        work = [
+            (piece.session, token, len(piece.session.tokens) + i, i >= len(piece.tokens) - piece.rows)
+            for piece in pieces
+            for i, token in enumerate(piece.tokens)
+        ]
+        # The rows that are wanted must all be in the last batch, so the one that is not full comes first.
+        first = len(work) % BATCH or BATCH
+        for start, end in itertools.pairwise([0, *range(first, len(work) + 1, BATCH)]):
+            self._decode(work[start:end])
+        rows = sum(piece.rows for piece in pieces)
+        logits = self._llama.llama_get_logits(self._context)
+        table = np.ctypeslib.as_array(logits, shape=(rows, len(self.vocabulary.spelling)))
+        ends = itertools.accumulate(piece.rows for piece in pieces)
+        return [table[end - piece.rows : end] for piece, end in zip(pieces, ends, strict=True)]
 
-    def truncate(self, length: int) -> None:
-        if length < len(self.cached):
-            self._llama.llama_memory_seq_rm(self._memory, 0, length, -1)
-            del self.cached[length:]
+    def remove(self, sequence: int, start: int) -> None:
+        self._llama.llama_memory_seq_rm(self._memory, sequence, start, -1)
+
+    def share(self, source: int, target: int, length: int) -> None:
+        self._llama.llama_memory_seq_cp(self._memory, source, target, 0, length)
 
     @contextlib.contextmanager
     def abortable(self, cancel: CancelToken) -> Iterator[None]:
-        # One flag a request: a late cancel of an earlier request must not stop this one.
-        flag = ctypes.create_string_buffer(2)
+        # One flag a request: a late cancel of an earlier request must not stop this one. Requests nest, where one
+        # goes first while another pauses.
+        outer = self._flag, self._cancel
+        self._flag, self._cancel = ctypes.create_string_buffer(2), cancel
+        flag = self._flag
         cancel.on_cancel(lambda: flag.__setitem__(0, b"!"))
-        self._llama.llama_set_abort_callback(self._context, _strlen(self._llama), ctypes.addressof(flag))
+        self._watch(flag)
         try:
             yield
         finally:
-            self._llama.llama_set_abort_callback(self._context, self._llama.ggml_abort_callback(), None)
+            self._flag, self._cancel = outer
+            self._watch(self._flag)
+
+    def interrupt(self) -> None:
+        """Make the evaluation that runs now, if any, pause and begin anew. Any thread may call this."""
+        self._flag[0] = b"!"
+
+    def _decode(self, work: Sequence[tuple[Session, int, int, bool]]) -> None:
+        """Evaluate one batch of (session, token, position, whether its logits are wanted)."""
+        llama, batch = self._llama, self._batch
+        while True:
+            # In this order, an interruption is either waited for here or ends the evaluation.
+            self._flag[0] = b"\0"
+            self.pause()
+            if self._cancel.cancelled:
+                raise Aborted
+            batch.n_tokens = len(work)
+            for i, (session, token, position, wanted) in enumerate(work):
+                batch.token[i] = token
+                batch.pos[i] = position
+                batch.n_seq_id[i] = 1
+                batch.seq_id[i][0] = session.id
+                batch.logits[i] = wanted
+            status = llama.llama_decode(self._context, batch)
+            if status == 0:
+                break
+            # Part of the batch may be in the cache already; only what the sessions name may stay.
+            for session in {each[0] for each in work}:
+                self.remove(session.id, len(session.tokens))
+            if status == _FULL and not self.sessions.drop_oldest():
+                raise EngineError("The code is too long for the model's memory. Select less code.")
+            if status not in (_FULL, _ABORTED):
+                raise EngineError(f"llama.cpp could not evaluate a batch (status {status}). Please report this.")
+        for session, token, _, _ in work:
+            session.tokens.append(token)
+
+    def _watch(self, flag: ctypes.Array[ctypes.c_char]) -> None:
+        self._llama.llama_set_abort_callback(self._context, _strlen(self._llama), ctypes.addressof(flag))
+
+    def _bytes_a_token(self) -> int:
+        """What one token takes in the KV cache: keys and values of 16 bits in every layer."""
+        llama, model = self._llama, self._model
+        width = llama.llama_model_n_embd(model) // llama.llama_model_n_head(model)
+        return int(2 * 2 * width * llama.llama_model_n_head_kv(model) * llama.llama_model_n_layer(model))
 
     def close(self) -> None:
         if self._context:
@@ -160,6 +213,9 @@ class LlamaModel:
             spellings.append(buffer.raw[: max(length, 0)])
         return spellings
 
+
+# What llama_decode returns when no cells are free, and when the abort callback said so.
+_FULL, _ABORTED = 1, 2
 
 # GGML_LOG_LEVEL_WARN and GGML_LOG_LEVEL_ERROR, for which the bindings have no names.
 _WARNING, _ERROR = 2, 3

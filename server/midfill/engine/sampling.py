@@ -9,7 +9,7 @@ is the idea of "Token alignment" (arXiv 2410.09303).
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -23,7 +23,7 @@ LOOK_BACK = 3
 _WORD = re.compile(rb"[A-Za-z0-9_\x80-\xff]+")
 
 Logits: TypeAlias = NDArray[np.float32]
-"""Shape (vocabulary size,)."""
+"""Shape (vocabulary size,), or (rows, vocabulary size)."""
 
 
 @dataclass(frozen=True)
@@ -31,37 +31,33 @@ class Vocabulary:
     """What each token spells. `spelling[id]` is empty for a control token, which ends a generation."""
 
     spelling: Sequence[bytes]
+    texts: NDArray[np.int64] = field(init=False, repr=False)
+    """Ids of the tokens that spell something, in the order of their spelling."""
+    lengths: NDArray[np.int64] = field(init=False, repr=False)
+    """How many bytes each token spells, by id."""
     _sorted: list[bytes] = field(init=False, repr=False)
-    _sorted_ids: NDArray[np.int64] = field(init=False, repr=False)
-    _id_of: dict[bytes, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         ids = sorted((i for i, s in enumerate(self.spelling) if s), key=self.spelling.__getitem__)
+        object.__setattr__(self, "texts", np.array(ids, dtype=np.int64))
+        object.__setattr__(self, "lengths", np.array([len(s) for s in self.spelling], dtype=np.int64))
         object.__setattr__(self, "_sorted", [self.spelling[i] for i in ids])
-        object.__setattr__(self, "_sorted_ids", np.array(ids, dtype=np.int64))
-        object.__setattr__(self, "_id_of", {self.spelling[i]: i for i in ids})
 
     def consistent_with(self, rest: bytes) -> NDArray[np.int64]:
         """Ids of the tokens that spell `rest` and perhaps more, or the beginning of `rest`."""
-        low = bisect_left(self._sorted, rest)
-        high = _first_not_starting_with(self._sorted, rest, low)
-        shorter = [self._id_of[rest[:n]] for n in range(1, len(rest)) if rest[:n] in self._id_of]
-        return np.concatenate([self._sorted_ids[low:high], np.array(shorter, dtype=np.int64)])
+        spellings = self._sorted
+        # Sorted, those that start with `rest` are one run; so are those that spell one of its beginnings.
+        low = bisect_left(spellings, rest)
+        high = bisect_left(spellings, True, low, key=lambda spelling: not spelling.startswith(rest))
+        runs = [self.texts[low:high]]
+        for n in range(1, len(rest)):
+            beginning = rest[:n]
+            low = bisect_left(spellings, beginning)
+            runs.append(self.texts[low : bisect_right(spellings, beginning, low)])
+        return np.concatenate(runs)
 
 
-def _first_not_starting_with(spellings: list[bytes], prefix: bytes, low: int) -> int:
-    """The spellings are sorted, so those that start with `prefix` are one run that begins at `low`."""
-    high = len(spellings)
-    while low < high:
-        middle = (low + high) // 2
-        if spellings[middle].startswith(prefix):
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-def heal(tokens: Sequence[int], vocabulary: Vocabulary) -> tuple[Sequence[int], Healing]:
+def heal(tokens: tuple[int, ...], vocabulary: Vocabulary) -> tuple[tuple[int, ...], Healing]:
     """Drop the tokens of the word that `tokens` (of one text) ends in; at least one, at most `LOOK_BACK`."""
     keep = len(tokens) - 1
     if keep < 0:
@@ -90,6 +86,17 @@ class Healing:
         else:
             token = int(np.argmax(logits))
         return token, log_probability(logits, token)
+
+    def frees(self, spelling: bytes) -> bool:
+        """Whether a token with this spelling writes the first new text."""
+        return len(spelling) > len(self.rest) or not (spelling or self.rest)
+
+    def likely(self, logits: Logits, vocabulary: Vocabulary, count: int) -> list[int]:
+        """The `count` most likely tokens that write new text, the most likely one first."""
+        allowed = vocabulary.consistent_with(self.rest) if self.rest else vocabulary.texts
+        new = allowed[vocabulary.lengths[allowed] > len(self.rest)]
+        best = new[np.argsort(logits[new])[::-1][: count + 1]]
+        return [int(token) for token in best]
 
     def take(self, spelling: bytes) -> bytes:
         """Account for a picked token; returns the part of its spelling that is new text."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from lsprotocol import types
 
-from midfill.engine.base import LoadProgress, Role
+from midfill.engine.base import Event, LoadProgress, Role
 from midfill.lsp.server import Server
 
 
@@ -82,7 +82,9 @@ def show_loading(server: Server) -> None:
     """Show the loading of models, from the first percent to the last, and say when one fails."""
     bars: dict[Role, Progress] = {}
 
-    def listen(progress: LoadProgress) -> None:
+    def listen(progress: Event) -> None:
+        if not isinstance(progress, LoadProgress):
+            return
         if progress.role not in bars:
             bars[progress.role] = Progress(server, f"Midfill: loading {progress.name}")
         if progress.error is not None:

@@ -1,0 +1,121 @@
+"""Drafts: guesses at the next tokens, which the model verifies in one evaluation.
+
+Code repeats itself, and a rewrite repeats the old code. So the tokens that followed the last few tokens when
+they occurred before are a good guess, and evaluating a few tokens together costs little more than one. The answer
+is what it would be without drafts: a guess is kept only where the model would have chosen it.
+(Prompt look-up decoding; compare "Inference with Reference", arXiv 2304.04487.)
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import lru_cache
+
+# The longest run of tokens that is looked up, and the shortest.
+LONGEST, SHORTEST = 4, 2
+# How many tokens a draft may have, chosen anew before each. With the token before it that makes a multiple of four,
+# of which the CPU kernels multiply four rows at a time.
+LENGTHS = (0, 1, 3, 7, 11, 15)
+# Weight of the newest of the observations that are averaged.
+_NEWS = 0.1
+# How fast it is forgotten that drafts did not pay, at each place where one was possible and not made.
+_FORGET = 0.01
+
+
+class Repetition:
+    """Finds where the last tokens of a growing text occurred before, there or in one of the fixed `texts`.
+
+    Longer runs of tokens count more than shorter ones; among equals the growing text, then the first of `texts`.
+    """
+
+    def __init__(self, texts: Sequence[tuple[int, ...]], growing: Sequence[int]) -> None:
+        self._growing = _Index()
+        self._indexes = [self._growing, *(_indexed(text) for text in texts)]
+        # Where the last guess in each index came from: text that repeats goes on from there.
+        self._from = [0] * len(self._indexes)
+        for token in growing:
+            self._growing.append(token)
+
+    def append(self, token: int) -> None:
+        self._growing.append(token)
+
+    def guess(self, most: int, ahead: Sequence[int] = ()) -> tuple[list[int], int]:
+        """At most `most` tokens that may follow, and how many of the last tokens the guess rests on.
+
+        `ahead`: tokens that are taken to follow already.
+        """
+        recent = [*self._growing.tokens[-LONGEST:], *ahead][-LONGEST:]
+        for length in range(min(LONGEST, len(recent)), SHORTEST - 1, -1):
+            key = tuple(recent[len(recent) - length :])
+            for i, index in enumerate(self._indexes):
+                if places := index.after.get(key):
+                    at = bisect_left(places, self._from[i])
+                    place = places[at] if at < len(places) else places[-1]
+                    self._from[i] = place
+                    return index.tokens[place : place + most], length
+        return [], 0
+
+
+class _Index:
+    """A text, and for every run of its tokens the places behind it, in rising order."""
+
+    def __init__(self) -> None:
+        self.tokens: list[int] = []
+        self.after: dict[tuple[int, ...], list[int]] = {}
+
+    def append(self, token: int) -> None:
+        for length in range(SHORTEST, min(LONGEST, len(self.tokens)) + 1):
+            run = tuple(self.tokens[len(self.tokens) - length :])
+            self.after.setdefault(run, []).append(len(self.tokens))
+        self.tokens.append(token)
+
+
+# The long texts of a prompt are the same from keystroke to keystroke.
+@lru_cache(maxsize=32)
+def _indexed(text: tuple[int, ...]) -> _Index:
+    index = _Index()
+    for token in text:
+        index.append(token)
+    return index
+
+
+class Pace:
+    """What a model's evaluations cost and how often guesses hold; says how long a draft pays.
+
+    One for a model. It starts from costs typical for a CPU and learns from every evaluation. Where drafts do not
+    pay, it says 0, and tries a short one again after a while.
+    """
+
+    def __init__(self) -> None:
+        # Milliseconds for an evaluation of n tokens; 0.0 means that none was seen yet.
+        self._cost = [0.0] * (LENGTHS[-1] + 2)
+        self._holds = {length: 0.5 for length in range(SHORTEST, LONGEST + 1)}
+        # Drafts of the tokens that healing dropped.
+        self._holds[0] = 0.7
+
+    def saw(self, tokens: int, milliseconds: float) -> None:
+        """An evaluation of `tokens` tokens took so long."""
+        if tokens < len(self._cost):
+            known = self._cost[tokens]
+            self._cost[tokens] = milliseconds if not known else known + _NEWS * (milliseconds - known)
+
+    def judged(self, rests_on: int, held: int, drafted: int) -> None:
+        """Of a draft that rested on so many tokens, the first `held` tokens were right."""
+        for right in (True,) * held + (False,) * (held < drafted):
+            self._holds[rests_on] += _NEWS * (right - self._holds[rests_on])
+
+    def length(self, rests_on: int) -> int:
+        """How many tokens of a guess to draft: as many as give the most tokens a millisecond."""
+        holds = min(self._holds[rests_on], 0.98)
+        best = max(LENGTHS, key=lambda n: (1 - holds ** (n + 1)) / (1 - holds) / self.cost(n + 1))
+        if best == 0:
+            self._holds[rests_on] += _FORGET * (0.5 - self._holds[rests_on])
+        return best
+
+    def cost(self, tokens: int) -> float:
+        """Milliseconds that an evaluation of so many tokens takes; estimated where none was seen."""
+        if self._cost[tokens]:
+            return self._cost[tokens]
+        one = self._cost[1] or 1.0
+        return one * (1 + 0.25 * (tokens - 1))
