@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup models demo check format test vscode clean
+.PHONY: setup models demo check format test bench vscode clean
 
 setup: $(READY)
 
@@ -48,6 +48,14 @@ format: setup
 
 test: models
 	$(BIN)/pytest
+
+# The peer, a llama-server of the same llama.cpp, is built on first use. Figures and picture go to build/bench/.
+bench: models
+	@$(BIN)/pip install --quiet -e '.[bench]'
+	@mkdir -p build/bench
+	@$(BIN)/python tests/bench/with_llama_server.py $(BIN)/midfill bench typing \
+		--json build/bench/typing.json --plot build/bench/typing.png $(BENCH)
+	@$(BIN)/midfill bench edit --json build/bench/edit.json
 
 vscode:
 	cd client-config/vscode && npm ci && npm run check && npm run package

@@ -94,6 +94,23 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true")
     doctor.set_defaults(run=_doctor)
 
+    bench = commands.add_parser("bench", help="measure how fast suggestions and edits are")
+    measure = bench.add_subparsers(required=True, metavar="COMMAND")
+    typing = measure.add_parser("typing", help="type in real files, and measure every keystroke")
+    typing.add_argument(
+        "paths", nargs="*", metavar="FILE", type=Path, help="what to type, instead of Python modules"
+    )
+    typing.add_argument("--keys", metavar="N", type=int, default=300, help="how many keystrokes, about")
+    typing.add_argument("--seed", metavar="N", type=int, default=0, help="which keystrokes")
+    typing.add_argument("--gap", metavar="SECONDS", type=float, default=0.15, help="median from key to key")
+    typing.add_argument("--peer", metavar="URL", help="a running llama-server, to be asked the same")
+    typing.add_argument("--json", metavar="FILE", type=Path, help="write every keystroke and all figures")
+    typing.add_argument("--plot", metavar="FILE.png", type=Path, help="draw the distributions (needs matplotlib)")
+    typing.set_defaults(run=_bench_typing)
+    edit = measure.add_parser("edit", help="rewrite real functions with and without drafts")
+    edit.add_argument("--json", metavar="FILE", type=Path, help="write every edit and all figures")
+    edit.set_defaults(run=_bench_edit)
+
     demo = commands.add_parser("demo", help="see it work on a sample project, or on your own file")
     demo.add_argument("place", nargs="?", metavar="FILE:LINE:COL")
     demo.set_defaults(run=_demo)
@@ -275,6 +292,25 @@ def _doctor(options: argparse.Namespace) -> int:
     findings = asyncio.run(doctor.examine())
     print(json.dumps(findings, indent=2) if options.json else doctor.report(findings))
     return 1 if findings["problems"] else 0
+
+
+def _bench_typing(options: argparse.Namespace) -> int:
+    from midfill.bench import typing
+
+    plan = typing.Plan(
+        options.paths or typing.default_paths(), options.keys, options.seed, options.gap, options.peer
+    )
+    _require_models("complete")
+    typing.main(plan, _progress, options.json, options.plot)
+    return 0
+
+
+def _bench_edit(options: argparse.Namespace) -> int:
+    from midfill.bench import edit
+
+    _require_models("edit")
+    edit.main(_progress, options.json)
+    return 0
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -46,6 +46,7 @@ ALLOWED = {
 # The composition root, the command line and what stands on them may import anything.
 FREE = (
     "midfill.app",
+    "midfill.bench",
     "midfill.cli",
     "midfill.client",
     "midfill.demo",
