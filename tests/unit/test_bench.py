@@ -15,6 +15,7 @@ import pytest
 
 import midfill
 from midfill.bench import report
+from midfill.bench.edit import Edited, choose, show, summary
 from midfill.bench.figures import Memory, PeerSample, Sample, bars, decode_step, percentile, rows
 from midfill.bench.peer import Peer, request
 from midfill.bench.script import TYPED, Key, script
@@ -291,3 +292,30 @@ def test_a_plan_that_cannot_be_carried_out() -> None:
         Plan(default_paths(), keys=0)
     with pytest.raises(UsageError, match="--gap"):
         Plan(default_paths(), gap=float("nan"))
+
+
+def edited(case: int, drafts: bool, ms: float, text: str = "x", **others: Any) -> Edited:
+    values = {"attempts": 1, "reason": None, "generated": 50, "drafted": 40, "accepted": 30}
+    return Edited(case=case, drafts=drafts, ms=ms, text=text, **{**values, **others})
+
+
+def test_the_edits_are_of_functions_of_moderate_length() -> None:
+    for path in default_paths():
+        cases = choose(path, 0)
+        assert cases == choose(path, 0)
+        assert {case.action for case in cases} == {"docstring", "refactor"}
+        lines = path.read_text("utf-8").splitlines()
+        assert all(case.name in lines[case.where.line] for case in cases)
+
+
+def test_edits_are_compared_with_and_without_drafts(capsys: pytest.CaptureFixture[str]) -> None:
+    cases = choose(default_paths()[0], 0)
+    edits = [
+        *(edited(index, True, 600.0) for index in range(len(cases))),
+        *(edited(index, False, 1000.0, "y" if index == 0 else "x") for index in range(len(cases))),
+    ]
+    figures = summary(cases, edits)
+    assert (figures["medianRatio"], figures["same"]) == (0.6, len(cases) - 1)
+    assert figures["acceptedDrafts"] == 30 * len(cases)
+    show(figures)
+    assert "Time with drafts / without, median: 0.60" in capsys.readouterr().out

@@ -81,7 +81,7 @@ def choose(path: Path, seed: int) -> list[Case]:
     fitting = [
         each
         for each in definitions(document)
-        if each.kind == "function" and text.line_of(each.end) - text.line_of(each.start) + 1 in _LINES
+        if each.kind in ("function", "method") and text.line_of(each.end) - text.line_of(each.start) + 1 in _LINES
     ]
     chosen = random.Random(f"{seed} {path.name}").sample(fitting, min(_FUNCTIONS, len(fitting)))
     return [
@@ -97,8 +97,8 @@ async def run(cases: Sequence[Case], progress: Callable[[str, int | None], None]
     with own_host():
         async with editor(cases[0].path.parent, progress=progress) as window:
             documents = {path: window.open(path) for path in {case.path for case in cases}}
-            # The first edit of a server loads the model.
-            await _edit(window, documents[cases[0].path], cases[0], 0, True)
+            # The first edit of a server loads the model. The last case's own turn comes long after.
+            await _edit(window, documents[cases[-1].path], cases[-1], 0, True)
             for number in range(2 * len(cases)):
                 index, second = number % len(cases), number >= len(cases)
                 edits.append(
@@ -167,8 +167,9 @@ def show(figures: dict[str, Any]) -> None:
 
 
 async def _edit(window: Editor, document: Document, case: Case, index: int, drafts: bool) -> Edited:
-    settings = types.DidChangeConfigurationParams({"midfill": {"drafts": drafts}})
-    window.client.workspace_did_change_configuration(settings)
+    # No other model is to read the code around the cursor meanwhile.
+    settings = {"midfill": {"drafts": drafts, "warmUp": False}}
+    window.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings))
     offered = await window.actions(document, Range(case.where, case.where))
     action = next((each for each in offered if (each.data or {}).get("action") == case.action), None)
     if any("midfill.drafts" in message for message in window.messages):
