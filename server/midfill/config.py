@@ -20,6 +20,15 @@ class Config:
     """Whether a suggestion may be a block of lines."""
     max_line_tokens: int = field(default=48, metadata={"is": "a whole number", "from": 1, "to": 512})
     max_block_tokens: int = field(default=160, metadata={"is": "a whole number", "from": 1, "to": 2048})
+    alternatives: int = field(default=3, metadata={"is": "a whole number", "from": 1, "to": 8})
+    """How many distinct suggestions to make when the user asks for one."""
+    latency_target_ms: int = field(default=500, metadata={"is": "a whole number", "from": 50, "to": 60000})
+    """How long a suggestion while typing may take: decides how much code the model reads and how much it writes."""
+    warm_up: bool = field(default=True, metadata={"is": "true or false"})
+    """Whether the model reads the code around the cursor before anyone asks, in idle time."""
+    warm_up_on_battery: bool = field(default=False, metadata={"is": "true or false"})
+    drafts: bool = field(default=True, metadata={"is": "true or false"})
+    """Whether repeated code is guessed and verified, which makes answers faster."""
     completion_wait_ms: int = field(default=1000, metadata={"is": "a whole number", "from": 0, "to": 60000})
     """How long `textDocument/completion`, the fallback, may hold up the client's pop-up menu."""
     complete_model: str = field(default="complete", metadata={"is": "a model's name or role"})

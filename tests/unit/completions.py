@@ -34,7 +34,8 @@ def check(before: str, model: str, after: str, path: str = "a.py") -> None:
     """The suggestion, accepted, must give `after`, in which the mark stands behind what was inserted."""
     completion, document = suggest(before, model, path)
     assert completion.outcome == "shown", completion.reason
-    accepted = document.edited([Edit(completion.cursor, completion.cursor, completion.text + MARK)])
+    start = completion.cursor
+    accepted = document.edited([Edit(start, start + completion.replaces, completion.text + MARK)])
     assert str(accepted.text) == after
 
 

@@ -23,7 +23,8 @@ class ScriptedEngine:
 
     An answer that is an exception is raised. With `hold`, an answer stops before its last chunk until the event is
     set or the request is cancelled; one that begins with "<slow>" (not part of it) waits there for half a second.
-    With `loads`, the first request tells of a model being loaded. `requests` are those received.
+    Alternatives are separated by "<or>". With `loads`, the first request tells of a model being loaded.
+    `requests` are those received, `warmed` those that only evaluate.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class ScriptedEngine:
         self.hold = hold
         self.loads = loads
         self.requests: list[Request] = []
+        self.warmed: list[Request] = []
         self.listeners: list[Callable[[Event], None]] = []
 
     def info(self, role: Role) -> ModelInfo:
@@ -47,11 +49,18 @@ class ScriptedEngine:
                 for listener in self.listeners:
                     listener(LoadProgress(request.role, self.info(request.role).name, fraction))
                 await asyncio.sleep(0.05)
+        if request.max_tokens == 0:
+            self.warmed.append(request)
+            yield Chunk("", 0.0, Usage(prompt=10, evaluated=10), "length")
+            return
         self.requests.append(request)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
         slow, answer = answer.startswith("<slow>"), answer.removeprefix("<slow>")
+        answer, *others = answer.split("<or>")
+        for index, other in enumerate(others[: request.alternatives - 1], 1):
+            yield Chunk(other, -float(index), Usage(10, 10, 1), "end", index)
         cut = min((at for stop in request.stop if (at := answer.find(stop)) >= 0), default=len(answer))
         finish = "stop" if cut < len(answer) else "end"
         yield Chunk("", 0.0, Usage(prompt=10, evaluated=10))

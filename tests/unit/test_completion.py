@@ -8,12 +8,13 @@ import pytest
 from completions import check, check_nothing, suggest
 from scripted import ScriptedEngine
 
-from midfill.completion import complete
+from midfill.completion import Completion, complete, warm_up
 from midfill.completion.cache import Memory
 from midfill.config import Config
 from midfill.document import Document
 from midfill.engine.base import CancelToken
 from midfill.errors import LoadError, ModelMissing
+from midfill.text import Edit
 
 
 def test_completes_the_rest_of_a_line() -> None:
@@ -30,6 +31,12 @@ def test_drops_all_of_the_tail_that_the_model_repeats() -> None:
 
 def test_keeps_a_bracket_that_closes_one_of_its_own() -> None:
     check(before="print(‸)\n", model="f(x)", after="print(f(x)‸)\n")
+
+
+def test_replaces_the_closers_that_the_model_writes_itself() -> None:
+    check(before="print(‸)\n", model="names)[0]", after="print(names)[0]‸\n")
+    check(before='x = f("‸")\n', model='a") + "b', after='x = f("a") + "b‸\n')
+    check(before="x = f([‸])\n", model="a], b", after="x = f([a], b‸)\n")
 
 
 def test_nothing_when_the_model_repeats_the_tail_only() -> None:
@@ -221,6 +228,55 @@ def test_cancelled_while_the_model_writes() -> None:
         answer = await asyncio.wait_for(asking, 1)
         assert (answer.outcome, answer.reason, answer.text) == ("cancelled", "cancelled", "")
         # A cancelled answer is no answer: the next request asks again.
-        assert memory.recall(document, 4) is None
+        assert memory.recall(document, 4, False) is None
 
     asyncio.run(run())
+
+
+def test_asked_for_gives_distinct_alternatives_the_likeliest_first() -> None:
+    engine = ScriptedEngine(["b)<or>a)<or>c)<or>b)"])
+    document = Document.open("file:///a.py", None, 1, "f()\n")
+    answer = asyncio.run(complete(document, 2, True, Config(alternatives=4), engine, Memory(), CancelToken()))
+    assert [answer.text, *(other.text for other in answer.others)] == ["b", "a", "c"]
+
+
+def test_a_block_while_typing_ends_with_the_line_that_is_complete_in_time() -> None:
+    document = Document.open("file:///a.py", None, 1, "def f():\n    ")
+    written = "a = 1\n    b = 2\n    c = 3\n"
+
+    def ask(invoked: bool) -> str:
+        engine = ScriptedEngine([written])
+        config = Config(latency_target_ms=0)
+        return asyncio.run(complete(document, 13, invoked, config, engine, Memory(), CancelToken())).text
+
+    assert ask(invoked=False) == "a = 1"
+    assert ask(invoked=True) == written.rstrip()
+
+
+def test_warms_up_what_the_next_completion_needs() -> None:
+    async def run() -> None:
+        source = "".join(f"x{i} = {i}\n" for i in range(400))
+        document = Document.open("file:///a.py", None, 1, source)
+        cursor = document.text.line_end(200)
+        engine, memory, config = ScriptedEngine([" + 1"]), Memory[Completion](), Config()
+        await warm_up(document, cursor, config, engine, memory, CancelToken())
+        await complete(document, cursor, True, config, engine, memory, CancelToken())
+        assert [request.prompt for request in engine.warmed] == [engine.requests[0].prompt]
+        assert engine.warmed[0].idle
+        # Typed on far below, the anchor is moved ahead of need.
+        document = document.edited([Edit(cursor, cursor, "\nnew = 1" * 9)])
+        await complete(document, cursor + 9 * 8, True, config, engine, memory, CancelToken())
+        await warm_up(document, cursor + 9 * 8, config, engine, memory, CancelToken())
+        document = document.edited([Edit(cursor + 9 * 8, cursor + 9 * 8, "0")])
+        await complete(document, cursor + 9 * 8 + 1, True, config, engine, memory, CancelToken())
+        assert engine.requests[1].prompt[:4] == engine.requests[0].prompt[:4]
+        assert engine.requests[2].prompt[:4] == engine.warmed[-1].prompt[:4] != engine.requests[0].prompt[:4]
+
+    asyncio.run(run())
+
+
+def test_warms_up_the_beginning_of_a_short_file_where_the_cursor_is_unknown() -> None:
+    document = Document.open("file:///a.py", None, 1, "x = 1\n" * 20)
+    engine = ScriptedEngine(["1"])
+    asyncio.run(warm_up(document, None, Config(), engine, Memory(), CancelToken()))
+    assert [part.text for part in engine.warmed[0].prompt] == ["<|fim_prefix|>", "x = 1\n" * 20]

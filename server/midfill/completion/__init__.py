@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from midfill.completion import fim, postprocess
+from midfill.completion import fim
+from midfill.completion.answer import Answer, Suggestion
 from midfill.completion.cache import Memory
 from midfill.completion.trigger import Block, Line, Rejected, Rejection, wanted
-from midfill.completion.window import Window, window_at
+from midfill.completion.window import Window, fresh, outdated, window_at
 from midfill.config import Config
 from midfill.document import Document
-from midfill.engine.base import CancelToken, Engine, Part, Request, Usage
+from midfill.engine.base import CancelToken, Engine, ModelInfo, Part, Request, Usage
 from midfill.errors import MidfillError, ModelMissing
-from midfill.syntax import error_count, kind_at
-from midfill.text import Edit
 
 Outcome = Literal["shown", "rejected", "cancelled", "failed"]
 Source = Literal["model", "typeThrough", "cache", "prefetch"]
@@ -28,7 +26,8 @@ Reason = Rejection | Literal["cancelled", "superseded", "modelMissing", "engineF
 class Completion:
     """What came of one request. `text` is for insertion at byte offset `cursor` of version `version`.
 
-    `reason` is None when, and only when, the outcome is "shown"; `message` tells a failure in a sentence.
+    It stands in place of the `replaces` bytes behind the cursor. `others` are further suggestions, the likelier
+    ones first. `reason` is None when, and only when, the outcome is "shown"; `message` tells of a failure.
     """
 
     uri: str
@@ -39,6 +38,8 @@ class Completion:
     message: str | None = None
     source: Source = "model"
     text: str = ""
+    replaces: int = 0
+    others: tuple[Suggestion, ...] = ()
     raw: str = ""
     model: str = ""
     prompt: str = ""
@@ -68,25 +69,62 @@ async def complete(
     want = wanted(document, cursor, invoked, config)
     if isinstance(want, Rejected):
         return finished(replace(nothing, reason=want.reason))
-    if known := memory.recall(document, cursor):
+    if known := memory.recall(document, cursor, invoked):
         cost = Usage(prompt=known.usage.prompt)
         again = replace(known, version=document.version, source="cache", usage=cost)
         return finished(replace(again, context_ms=0.0, postprocess_ms=0.0))
     try:
-        completion = await _ask(document, cursor, want, config, engine, memory, cancel, nothing)
+        completion = await _ask(document, cursor, want, invoked, config, engine, memory, cancel, nothing)
     except ModelMissing as error:
         return finished(replace(nothing, outcome="failed", reason="modelMissing", message=str(error)))
     except MidfillError as error:
         return finished(replace(nothing, outcome="failed", reason="engineFailed", message=str(error)))
     if completion.outcome != "cancelled":
-        memory.remember(document, cursor, completion)
+        memory.remember(document, cursor, invoked, completion)
     return finished(completion)
+
+
+async def warm_up(
+    document: Document,
+    cursor: int | None,
+    config: Config,
+    engine: Engine,
+    memory: Memory[Completion],
+    cancel: CancelToken,
+) -> None:
+    """Evaluate in idle time what a completion at `cursor` will need; first what is closest to being needed.
+
+    Where the cursor is not known, the beginning of a short file is read, which is part of all its windows.
+    """
+    info = engine.info("complete")
+    budget = memory.pace.budget(config.latency_target_ms)
+    known = memory.windows(document.uri)
+    if cursor is None and known:
+        cursor = min(known[0].cursor, len(document.text))
+    if cursor is None:
+        start = _prompt(document, Window(0, 0, document.text.data[: budget.before], b""), info.family)[:2]
+        await _evaluate(start if len(document.text) <= budget.before else start[:1], info, engine, cancel)
+        return
+    window = window_at(document, cursor, known, budget)
+    better = fresh(document, cursor, known, budget)
+    for each in (window, better) if outdated(document, window, better) else (window,):
+        if not await _evaluate(_prompt(document, each, info.family), info, engine, cancel):
+            return
+        memory.keep(document.uri, each)
+
+
+async def _evaluate(prompt: tuple[Part, ...], info: ModelInfo, engine: Engine, cancel: CancelToken) -> bool:
+    """Evaluate a prompt in idle time; False when that was cancelled."""
+    request = Request("complete", info.name, prompt, max_tokens=0, heal=True, idle=True)
+    chunks = [chunk async for chunk in engine.generate(request, cancel)]
+    return bool(chunks and chunks[-1].finish)
 
 
 async def _ask(
     document: Document,
     cursor: int,
     want: Line | Block,
+    invoked: bool,
     config: Config,
     engine: Engine,
     memory: Memory[Completion],
@@ -96,15 +134,17 @@ async def _ask(
     """Prompt, stream, stop by the rules of a line or a block, clean up."""
     began = time.perf_counter()
     info = engine.info("complete")
-    window = memory.windows[document.uri] = window_at(document, cursor, memory.windows.get(document.uri))
-    after = _slice(document, cursor, window.end)
+    budget = memory.pace.budget(config.latency_target_ms)
+    window = window_at(document, cursor, memory.windows(document.uri), budget)
     request = Request(
         role="complete",
         model=info.name,
-        prompt=_prompt(document, window, after, info.family),
+        prompt=_prompt(document, window, info.family),
         max_tokens=config.max_line_tokens if isinstance(want, Line) else config.max_block_tokens,
         heal=True,
         stop=("\n",) if isinstance(want, Line) else (),
+        drafts=config.drafts,
+        alternatives=config.alternatives if invoked else 1,
     )
     asked = replace(
         nothing,
@@ -113,69 +153,39 @@ async def _ask(
         anchor=window.anchor,
         context_ms=_since(began),
     )
-    raw = ""
-    end: int | None = None
-    usage, finish = Usage(), None
+    answer = Answer(document, cursor, want, None if invoked else config.latency_target_ms)
+    usage = Usage()
     async with aclosing(engine.generate(request, cancel)) as chunks:
         async for chunk in chunks:
-            raw += chunk.text
-            usage, finish = chunk.usage, chunk.finish
-            if isinstance(want, Block) and "\n" in chunk.text:
-                end = postprocess.block_end(raw, want, after, _in_string(document, cursor))
-                if end is not None:
-                    break
+            usage = chunk.usage
+            answer.add(chunk)
+            if answer.complete:
+                break
+    memory.pace.saw(usage)
     began = time.perf_counter()
-    asked = replace(asked, raw=raw, usage=usage)
-    if finish is None and end is None:
+    asked = replace(asked, raw=answer.raw[0], usage=usage)
+    if not answer.ended:
         return replace(asked, outcome="cancelled", reason="cancelled")
-    text = _clean(document, cursor, want, raw[:end], after, cut_short=finish == "length")
+    memory.keep(document.uri, window)
+    suggestions = answer.suggestions()
     asked = replace(asked, postprocess_ms=_since(began))
-    if not text:
-        return replace(asked, reason="repeatsSuffix" if raw.strip() else "empty")
-    return replace(asked, outcome="shown", text=text.replace("\n", document.text.newline))
+    if not suggestions:
+        return replace(asked, reason="repeatsSuffix" if answer.raw[0].strip() else "empty")
+    best, *others = suggestions
+    return replace(asked, outcome="shown", text=best.text, replaces=best.replaces, others=tuple(others))
 
 
-def _prompt(document: Document, window: Window, after: str, family: str) -> tuple[Part, ...]:
+def _prompt(document: Document, window: Window, family: str) -> tuple[Part, ...]:
     return fim.prompt(
         fim.family(family),
-        before_anchor=_slice(document, window.start, window.anchor),
-        typed=_slice(document, window.anchor, window.cursor),
-        after_cursor=after,
+        before_anchor=fim.readable(window.before),
+        typed=fim.readable(document.text.data[window.anchor : window.cursor]),
+        after_cursor=fim.readable(window.after),
     )
-
-
-def _clean(document: Document, cursor: int, want: Line | Block, text: str, after: str, cut_short: bool) -> str:
-    """What is left of the model's text; empty when nothing is worth showing."""
-    if isinstance(want, Line):
-        text = postprocess.without_tail(text.rstrip(), want.tail)
-    else:
-        if cut_short:
-            text = postprocess.without_last_line(text)
-        text = postprocess.longest_sound(text.rstrip(), _adds_no_error(document, cursor))
-    line_start = document.text.line_start(document.text.line_of(cursor))
-    text = postprocess.without_following_lines(text, document.text.slice(line_start, cursor), after)
-    return text if text.strip() else ""
-
-
-def _adds_no_error(document: Document, cursor: int) -> Callable[[str], bool]:
-    before = error_count(document)
-    return lambda text: error_count(document.edited([Edit(cursor, cursor, text)])) <= before
-
-
-def _in_string(document: Document, cursor: int) -> Callable[[str], bool]:
-    """Whether the end of a text inserted at the cursor is inside a string."""
-
-    def in_string(text: str) -> bool:
-        edited = document.edited([Edit(cursor, cursor, text)])
-        return kind_at(edited, cursor + len(text.encode("utf-8", "surrogatepass"))) == "string"
-
-    return in_string
-
-
-def _slice(document: Document, start: int, end: int) -> str:
-    """The model sees \\n line ends only."""
-    return document.text.slice(start, end).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _since(started: float) -> float:
     return (time.perf_counter() - started) * 1000
+
+
+__all__ = ["Completion", "Suggestion", "complete", "warm_up"]

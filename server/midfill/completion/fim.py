@@ -51,3 +51,8 @@ def prompt(family: Family, before_anchor: str, typed: str, after_cursor: str) ->
         Part(family.middle, control=True),
         Part(typed),
     )
+
+
+def readable(data: bytes) -> str:
+    """Text of a file as the model sees it: with \\n line ends only."""
+    return data.decode("utf-8", "surrogatepass").replace("\r\n", "\n").replace("\r", "\n")

@@ -8,6 +8,7 @@ from midfill.completion.trigger import Block, columns
 from midfill.text import indentation, is_blank
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
+_QUOTES = "\"'`"
 
 
 def block_end(written: str, block: Block, after: str, in_string: Callable[[str], bool]) -> int | None:
@@ -45,17 +46,33 @@ def _closes(line: str, block: Block, following: str | None) -> bool:
     )
 
 
-def without_tail(suggestion: str, tail: str) -> str:
-    """Cut what the model repeated of the text behind the cursor on the same line.
+def fitted(suggestion: str, tail: str) -> tuple[str, int]:
+    """Fit a line to the text behind the cursor; the second value is how many bytes of that it replaces.
 
     `print(` `name)` `)` gives `name`; but `print(` `f(x)` `)` stays, since its bracket closes one of its own.
+    `print(` `name)[0]` `)` stays too, and replaces the closer, which it brings itself.
     """
     tail = tail.rstrip()
     for length in range(min(len(tail), len(suggestion)), 0, -1):
         kept = suggestion[: len(suggestion) - length]
         if suggestion.endswith(tail[:length]) and unclosed(kept) <= unclosed(suggestion):
-            return kept
-    return suggestion
+            return kept, 0
+    return suggestion, len(tail[: _brought(suggestion, tail)].encode("utf-8", "surrogatepass"))
+
+
+def _brought(suggestion: str, tail: str) -> int:
+    """How many characters of `tail`, closers from its first character on, a suggestion closes itself."""
+    depth = count = 0
+    for character in suggestion:
+        if count == len(tail) or not (tail[count] in _PAIRS or tail[count] in _QUOTES):
+            break
+        if depth == 0 and character == tail[count]:
+            count += 1
+        elif character in _PAIRS.values():
+            depth += 1
+        elif character in _PAIRS:
+            depth -= 1
+    return count
 
 
 def without_following_lines(suggestion: str, before: str, after: str) -> str:

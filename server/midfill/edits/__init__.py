@@ -139,7 +139,7 @@ class _Work:
         most = len(scope.code) // 3 + _ROOM
         answer = f"```{name}\n"
         while True:
-            code = await self._answer(turns, answer, most, ("\n```",))
+            code = await self._answer(turns, answer, most, ("\n```",), scope.code)
             reason = await asyncio.to_thread(verify.refused, document, scope, code, instruction)
             if reason is None:
                 old = document.text.slice(scope.start, scope.end)
@@ -166,12 +166,18 @@ class _Work:
             for line, problem in zip(lines, self.wish.problems, strict=True)
         ]
 
-    async def _answer(self, turns: Sequence[prompt.Turn], answer: str, most: int, stop: tuple[str, ...]) -> str:
-        """One attempt: what the model writes after `answer`. Raises `EditRejected` when it was cut short."""
+    async def _answer(
+        self, turns: Sequence[prompt.Turn], answer: str, most: int, stop: tuple[str, ...], old: str = ""
+    ) -> str:
+        """One attempt: what the model writes after `answer`. Raises `EditRejected` when it was cut short.
+
+        `old` is what it may repeat.
+        """
         self.attempts += 1
         info = self.engine.info("edit")
         parts = prompt.conversation(prompt.chat(info.family), turns, answer)
-        request = Request("edit", info.name, parts, most, stop=stop)
+        drafts = self.config.drafts
+        request = Request("edit", info.name, parts, most, stop=stop, drafts=drafts, draft=old)
         self.report("Reading" if self.attempts == 1 else "Trying again", 0)
         written, last = "", Chunk("", 0.0, Usage())
         async with aclosing(self.engine.generate(request, self.cancel)) as chunks:

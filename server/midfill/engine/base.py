@@ -35,8 +35,8 @@ class Request:
     `heal` turns on token healing: the end of the prompt may be tokenized anew together with what follows,
     and the text that was already in the prompt is not part of the stream.
     `stop`: generation ends before the first of these strings, which is not part of the stream.
-    `draft`: text that the answer may repeat, such as the code that is being rewritten. It makes the answer
-    faster and never another one.
+    `drafts` allows guesses at the next tokens, which make the answer faster; `draft` is text that it may repeat,
+    such as the code that is being rewritten.
     `alternatives`: how many distinct answers to give.
     `idle`: work for a free moment. Every other request goes first and interrupts it.
     """
@@ -50,6 +50,7 @@ class Request:
     draft: str = ""
     alternatives: int = 1
     idle: bool = False
+    drafts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,7 +183,7 @@ class _Stream:
     def propose(self, dropped: Sequence[int] = ()) -> list[int]:
         """A new draft: the tokens that healing dropped, which likely come again, and what repetition suggests."""
         self.draft = []
-        if self._run.request.alternatives == 1:
+        if self._run.request.drafts and self._run.request.alternatives == 1:
             most = LENGTHS[-1] - len(dropped)
             guess, rests_on = self._repetition.guess(most, dropped)
             guess = [*dropped, *itertools.takewhile(self._model.vocabulary.spelling.__getitem__, guess)]

@@ -26,7 +26,12 @@ def register(server: Server) -> None:
     @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)
     def code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
         document = server.documents.get(params.text_document.uri)
-        return _list(server, document, params) if document else []
+        if document is None:
+            return []
+        if params.range.start == params.range.end:
+            # Editors ask wherever the cursor rests, and no other message of theirs tells where it is.
+            server.warm.soon(document.uri, convert.offsets(document.text, params.range, server.encoding)[0])
+        return _list(server, document, params)
 
     @server.feature(types.CODE_ACTION_RESOLVE)
     async def code_action_resolve(action: types.CodeAction) -> types.CodeAction:

@@ -30,7 +30,7 @@ def register(server: Server) -> None:
         completion = await _run(server, document, params.position, invoked, selected)
         if completion.outcome != "shown":
             return None
-        return [convert.inline_item(completion, document, server.encoding, selected)]
+        return convert.inline_items(completion, document, server.encoding, selected)
 
     @server.feature("midfill/explain")
     def explain(params: Any) -> dict[str, Any] | None:
@@ -97,6 +97,8 @@ async def _run(
         raise
     if completion.outcome == "cancelled":
         completion = replace(completion, reason="superseded")
+    else:
+        server.warm.soon(document.uri, cursor)
     server.explain(completion, document, at)
     return completion
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from cattrs import BaseValidationError
 from lsprotocol import converters, types
 
-from midfill.completion import Completion
+from midfill.completion import Completion, Suggestion
 from midfill.document import Document
 from midfill.text import Change, Edit, Encoding, Position, Range, Text
 
@@ -54,17 +54,25 @@ def offsets(text: Text, value: types.Range, encoding: Encoding) -> tuple[int, in
     return min(start, end), max(start, end)
 
 
-def inline_item(
+def inline_items(
     completion: Completion,
     document: Document,
     encoding: Encoding,
     selected: types.SelectedCompletionInfo | None,
-) -> types.InlineCompletionItem:
-    """What is inserted at the cursor, or in place of what the client's menu has selected."""
+) -> list[types.InlineCompletionItem]:
+    """What is inserted at the cursor, or in place of what the client's menu has selected; the best first."""
+    start = end = completion.cursor
+    before = ""
     if selected is not None:
-        return types.InlineCompletionItem(insert_text=selected.text + completion.text, range=selected.range)
-    at = lsp_range(document.text, completion.cursor, completion.cursor, encoding)
-    return types.InlineCompletionItem(insert_text=completion.text, range=at)
+        start, end = offsets(document.text, selected.range, encoding)
+        before = selected.text
+    return [
+        types.InlineCompletionItem(
+            insert_text=before + suggestion.text,
+            range=lsp_range(document.text, start, end + suggestion.replaces, encoding),
+        )
+        for suggestion in (Suggestion(completion.text, completion.replaces), *completion.others)
+    ]
 
 
 def completion_item(completion: Completion, document: Document, encoding: Encoding) -> types.CompletionItem:
@@ -73,6 +81,7 @@ def completion_item(completion: Completion, document: Document, encoding: Encodi
     line = text.slice(text.line_start(text.line_of(completion.cursor)), completion.cursor)
     word = line[len(line.rstrip(_WORD)) :]
     start = completion.cursor - len(word.encode("utf-8", "surrogatepass"))
+    end = completion.cursor + completion.replaces
     first, *rest = completion.text.strip().splitlines() or [""]
     return types.CompletionItem(
         label=word + first + (" …" if rest else ""),
@@ -81,7 +90,7 @@ def completion_item(completion: Completion, document: Document, encoding: Encodi
         documentation=types.MarkupContent(types.MarkupKind.PlainText, word + completion.text),
         filter_text=word + completion.text,
         insert_text_format=types.InsertTextFormat.PlainText,
-        text_edit=types.TextEdit(lsp_range(text, start, completion.cursor, encoding), word + completion.text),
+        text_edit=types.TextEdit(lsp_range(text, start, end, encoding), word + completion.text),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lsprotocol import types
 
-from midfill.lsp import code_action, commands, completion, sync
+from midfill.lsp import code_action, commands, completion, sync, warm
 from midfill.lsp.progress import show_loading
 from midfill.lsp.server import Server, midfill_settings
 
@@ -15,6 +15,7 @@ def register(server: Server) -> None:
     completion.register(server)
     code_action.register(server)
     commands.register(server)
+    warm.register(server)
     show_loading(server)
 
     @server.feature(types.INITIALIZE)
@@ -31,4 +32,5 @@ def register(server: Server) -> None:
 
     @server.feature(types.SHUTDOWN)
     async def shutdown(_: None) -> None:
+        server.warm.stop()
         await server.engine.close()

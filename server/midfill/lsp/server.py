@@ -28,6 +28,7 @@ from midfill.config import Config, parse
 from midfill.document import Document
 from midfill.engine.base import CancelToken, Engine
 from midfill.lsp import convert
+from midfill.lsp.warm import Warmth
 from midfill.text import Encoding
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Server(LanguageServer):
         self.memory: Memory[Completion] = Memory()
         self.history: deque[Explained] = deque(maxlen=200)
         self.running: Running | None = None
+        self.warm = Warmth(self)
         self.settings_at_start: object = None
         self._said: set[str] = set()
 
