@@ -156,7 +156,7 @@ def paper() -> Console:
 def table(first: str, *others: str) -> Table:
     table = Table(first, box=box.SIMPLE)
     for title in others:
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=title.startswith("ms"))
     return table
 
 

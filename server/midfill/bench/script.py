@@ -32,10 +32,14 @@ TYPED: tuple[Kind, ...] = ("type", "overtype", "newline", "delete", "switch")
 # How often a person mistypes a letter, and how often the next key comes before the answer to this one.
 _MISTAKES = 0.03
 _HURRY = 0.2
-# So many keys are typed before another file is visited; a piece has so many lines, and rarely more bytes.
+# How often a person looks what is suggested on a new line.
+_LOOKS = 0.7
+# So many keys are typed before another file is visited.
 _STAY = (12, 24)
-_LINES = (2, 6)
-_LONGEST = 120
+# A piece has so many lines, and rarely more bytes altogether or in its first line.
+_LINES = (2, 5)
+_LONGEST = 90
+_LONGEST_FIRST = 30
 
 _PAIRS = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'"}
 _CLOSERS = frozenset(_PAIRS.values())
@@ -111,10 +115,18 @@ def _typing(file: int, text: str, count: int, chance: random.Random) -> Iterator
         piece = buffer.text.slice(start, end)
         yield buffer.go(end, kind)
         yield buffer.replace("cut", start, end, "")
-        for key in _type(buffer, piece, newline, chance):
+        for key in (*_type(buffer, piece, newline, chance), *_look(buffer, newline, chance)):
             made += 1
             yield replace(key, hurried=True) if chance.random() < _HURRY else key
         kind = "jump"
+
+
+def _look(buffer: _Buffer, newline: str, chance: random.Random) -> Iterator[Key]:
+    """Often: Enter at the end of the line to see what is suggested there, and back again."""
+    if chance.random() < _LOOKS:
+        end = buffer.cursor
+        yield buffer.replace("newline", end, end, newline + _indent(buffer.line_before(), buffer.unit))
+        yield buffer.replace("delete", end, buffer.cursor, "")
 
 
 def _piece(text: Text, longest: int, chance: random.Random) -> tuple[int, int]:
@@ -129,7 +141,7 @@ def _piece(text: Text, longest: int, chance: random.Random) -> tuple[int, int]:
     first = chance.choice(inner or lines)
     line = text.line(first)
     words = [at for at, c in enumerate(line) if not c.isspace() and (at == 0 or not (line[at - 1] + c).isalnum())]
-    near = [at for at in words if len(line.rstrip()) - at <= longest] or words[-1:]
+    near = [at for at in words if len(line.rstrip()) - at <= min(longest, _LONGEST_FIRST)] or words[-1:]
     # A third of the pieces begins with its line, the others inside it.
     at = near[0] if chance.random() < 0.33 else chance.choice(near)
     start = text.line_start(first) + len(line[:at].encode("utf-8", "surrogatepass"))
