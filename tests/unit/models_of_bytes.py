@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from midfill.engine.base import CancelToken, Part
-from midfill.engine.drafts import Pace
+from midfill.engine.drafts import Payoff
 from midfill.engine.generate import Aborted, Piece
 from midfill.engine.sampling import Logits, Vocabulary
 from midfill.engine.sessions import Sessions
@@ -28,7 +28,7 @@ class ByteModel:
         self.script, self.context = script, context
         self.vocabulary = Vocabulary([b"", *(bytes([b]) for b in range(256))])
         self.sessions = Sessions(self, sequences)
-        self.pace = Pace()
+        self.payoff = Payoff()
         self.threads = 1
         self.cells: dict[int, list[int]] = {}
         self.evaluated: list[int] = []

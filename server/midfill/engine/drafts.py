@@ -83,7 +83,7 @@ def _indexed(text: tuple[int, ...]) -> _Index:
     return index
 
 
-class Pace:
+class Payoff:
     """What a model's evaluations cost and how often guesses hold; says how long a draft pays.
 
     One for a model. It starts from costs typical for a CPU and learns from every evaluation. Where drafts do not

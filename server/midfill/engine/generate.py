@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from midfill.engine.base import Chunk, Finish, Part, Request, Usage
-from midfill.engine.drafts import LENGTHS, Pace, Repetition
+from midfill.engine.drafts import LENGTHS, Payoff, Repetition
 from midfill.engine.sampling import Healing, Logits, Vocabulary, heal, log_probability
 from midfill.engine.sessions import Session, Sessions
 from midfill.errors import EngineError
@@ -34,10 +34,10 @@ class Piece:
 
 
 class LanguageModel(Protocol):
-    """One model with its KV cache. `pace` and `sessions` live as long as the model."""
+    """One model with its KV cache. `payoff` and `sessions` live as long as the model."""
 
     sessions: Sessions
-    pace: Pace
+    payoff: Payoff
 
     @property
     def vocabulary(self) -> Vocabulary: ...
@@ -131,7 +131,7 @@ class _Run:
         started = time.perf_counter()
         logits = self.model.evaluate(pieces)
         tokens = sum(len(piece.tokens) for piece in pieces)
-        self.model.pace.saw(tokens, (time.perf_counter() - started) * 1000)
+        self.model.payoff.saw(tokens, (time.perf_counter() - started) * 1000)
         for stream, rows in zip(streams, logits, strict=True):
             self._advance(stream, rows)
 
@@ -189,7 +189,7 @@ class _Stream:
             guess = [*dropped, *itertools.takewhile(self._model.vocabulary.spelling.__getitem__, guess)]
             self._rests_on = 0 if dropped else rests_on
             if guess:
-                self.draft = guess[: min(self._model.pace.length(self._rests_on), self._room - 1)]
+                self.draft = guess[: min(self._model.payoff.length(self._rests_on), self._room - 1)]
         return self.draft
 
     def advance(self, rows: Logits) -> list[int] | None:
@@ -212,7 +212,7 @@ class _Stream:
             if ended or not right:
                 break
         self._model.sessions.truncate(self.session, base + held)
-        self._model.pace.judged(self._rests_on, held, len(self.draft))
+        self._model.payoff.judged(self._rests_on, held, len(self.draft))
         return None if ended else [token, *self.propose()]
 
     def take(self, token: int, logprob: float) -> bool:

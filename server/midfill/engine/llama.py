@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from midfill.engine.base import CancelToken, ModelFile, Part
-from midfill.engine.drafts import Pace
+from midfill.engine.drafts import Payoff
 from midfill.engine.generate import Aborted, Piece
 from midfill.engine.sampling import Logits, Vocabulary
 from midfill.engine.sessions import Session, Sessions
@@ -56,7 +56,7 @@ class LlamaModel:
     def __init__(self, file: ModelFile, progress: Callable[[float], None], threads: int) -> None:
         self._llama = llama = _library()
         self.pause: Callable[[], None] = lambda: None
-        self.pace = Pace()
+        self.payoff = Payoff()
         self.threads = threads
         self._context = self._memory = None
         self._flag = ctypes.create_string_buffer(2)

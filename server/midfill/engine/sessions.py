@@ -50,6 +50,9 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._all)
 
+    def __iter__(self) -> Iterator[Session]:
+        return iter(self._all)
+
     @property
     def cached(self) -> int:
         """Tokens in all sessions; one that is shared counts in each."""

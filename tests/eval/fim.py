@@ -1,0 +1,183 @@
+"""What a design decision is worth: exact match of the rest of a line, for variants of the engine side by side.
+
+    python tests/eval/fim.py CASES.jsonl --limit 40 --variant base --variant far:anchor=8 --peer http://127.0.0.1:8080
+
+A case is a JSON object a line: `prefix`, `middle` (to the end of its line), `suffix`, `kind`, `path`. Only the
+engine is measured: window, prompt, token healing, greedy decoding to the end of the line; nothing filters or
+trims. A variant is a name and settings: `anchor` (lines), `before` and `after` (bytes), `healing` (tokens looked
+back), `closers` (0: the suffix begins at the cursor even where only closers stand there), `drafts` (0: none).
+Variants take turns on each case, so that they share the cache of the prompt and the state of the machine. `--peer`
+asks a llama-server for the same line with the request of llama.vim.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import http.client
+import json
+import random
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+from urllib.parse import urlsplit
+
+from midfill import app
+from midfill.completion import fim, window
+from midfill.completion.window import Budget, fresh
+from midfill.document import Document
+from midfill.engine import sampling
+from midfill.engine.base import Chunk, Request, Usage
+from midfill.engine.generate import generate
+from midfill.engine.llama import LlamaModel, load
+from midfill.models import catalog
+
+DEFAULTS = {
+    "anchor": window.ANCHOR_LINES,
+    "before": 3200,
+    "after": 400,
+    "healing": sampling.LOOK_BACK,
+    "closers": 1,
+    "drafts": 1,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", type=Path)
+    parser.add_argument("--kinds", default="eol,midword")
+    parser.add_argument("--limit", type=int, default=1_000_000, help="cases, chosen at random with --seed")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--model", default="complete")
+    parser.add_argument("--variant", action="append", help="NAME[:SETTING=NUMBER,...]")
+    parser.add_argument("--peer", help="URL of a llama-server with the same model")
+    parser.add_argument("--json", type=Path, help="write every answer there")
+    options = parser.parse_args()
+    variants = dict(variant(text) for text in options.variant or ["base"])
+    cases = [json.loads(line) for line in options.cases.read_text("utf-8").splitlines()]
+    cases = [case for case in cases if case["kind"] in options.kinds.split(",")]
+    random.Random(options.seed).shuffle(cases)
+    cases = cases[: options.limit]
+    entry = catalog.find(options.model)
+    model = load(
+        app.ModelFile(app.ModelInfo(entry.name, entry.family, 8192), catalog.present(entry)), lambda _: None, 2
+    )
+    answers: list[dict[str, Any]] = []
+    for number, case in enumerate(cases, 1):
+        for name, settings in variants.items():
+            answers.append({**scored(case, *ours(model, entry.family, case, settings)), "variant": name})
+        if options.peer:
+            answers.append({**scored(case, *peer(options.peer, case)), "variant": "/infill"})
+        print(f"\r{number}/{len(cases)}", end="", file=sys.stderr)
+    print(file=sys.stderr)
+    if options.json:
+        options.json.write_text(json.dumps(answers, indent=1))
+    report(answers)
+
+
+def variant(text: str) -> tuple[str, dict[str, int]]:
+    name, _, settings = text.partition(":")
+    chosen = dict(DEFAULTS)
+    for setting in filter(None, settings.split(",")):
+        key, _, value = setting.partition("=")
+        if key not in DEFAULTS:
+            sys.exit(f"There is no setting {key!r}; choose from {', '.join(DEFAULTS)}.")
+        chosen[key] = int(value)
+    return name, chosen
+
+
+@contextlib.contextmanager
+def configured(settings: dict[str, int]) -> Iterator[None]:
+    known = window.ANCHOR_LINES, window._CLOSERS, sampling.LOOK_BACK
+    window.ANCHOR_LINES, sampling.LOOK_BACK = settings["anchor"], settings["healing"]
+    if not settings["closers"]:
+        window._CLOSERS = b""
+    try:
+        yield
+    finally:
+        window.ANCHOR_LINES, window._CLOSERS, sampling.LOOK_BACK = known
+
+
+def ours(
+    model: LlamaModel, family: str, case: dict[str, Any], settings: dict[str, int]
+) -> tuple[str, Usage, float]:
+    document = Document.open(f"file:///{case['path']}", None, 1, case["prefix"] + case["suffix"])
+    cursor = len(case["prefix"].encode())
+    with configured(settings):
+        seen = fresh(document, cursor, (), Budget(settings["before"], settings["after"]))
+        typed = fim.readable(document.text.data[seen.anchor : cursor])
+        prompt = fim.prompt(fim.family(family), fim.readable(seen.before), typed, fim.readable(seen.after))
+        drafts = bool(settings["drafts"])
+        request = Request("complete", "", prompt, 64, heal=True, stop=("\n",), drafts=drafts)
+        chunks: list[Chunk] = []
+        started = time.perf_counter()
+        generate(model, request, Usage(), chunks.append)
+    text = "".join(chunk.text for chunk in chunks)
+    return text, chunks[-1].usage, (time.perf_counter() - started) * 1000
+
+
+def peer(url: str, case: dict[str, Any]) -> tuple[str, Usage, float]:
+    """llama.vim's request: 256 lines before, 64 after, the current line as the prompt."""
+    before, _, line = case["prefix"].rpartition("\n")
+    prefix = "".join(f"{each}\n" for each in before.split("\n")[-256:]) if "\n" in case["prefix"] else ""
+    body = {
+        "input_prefix": prefix,
+        "prompt": line,
+        "input_suffix": "".join(each + "\n" for each in case["suffix"].split("\n")[:64]),
+        "n_predict": 64,
+        "stop": ["\n"],
+        "temperature": 0,
+        "top_k": 1,
+        "cache_prompt": True,
+        "samplers": ["top_k"],
+    }
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(place.hostname or "127.0.0.1", place.port, timeout=120)
+    started = time.perf_counter()
+    connection.request("POST", "/infill", json.dumps(body), {"Content-Type": "application/json"})
+    answer = json.loads(connection.getresponse().read())
+    elapsed = (time.perf_counter() - started) * 1000
+    connection.close()
+    evaluated = answer["timings"]["prompt_n"]
+    return answer["content"], Usage(evaluated=evaluated, generated=answer["timings"]["predicted_n"]), elapsed
+
+
+def scored(case: dict[str, Any], text: str, usage: Usage, elapsed: float) -> dict[str, Any]:
+    middle = case["middle"].rstrip()
+    text = text.split("\n")[0].rstrip()
+    return {
+        "id": case["id"],
+        "kind": case["kind"],
+        "exact": text == middle,
+        "similar": difflib.SequenceMatcher(None, text, middle, autojunk=False).ratio(),
+        "evaluated": usage.evaluated,
+        "generated": usage.generated,
+        "millis": elapsed,
+        "text": text,
+        "middle": middle,
+    }
+
+
+def report(answers: list[dict[str, Any]]) -> None:
+    names = list(dict.fromkeys(answer["variant"] for answer in answers))
+    base = {answer["id"]: answer["exact"] for answer in answers if answer["variant"] == names[0]}
+    print(
+        f"{'variant':16} {'n':>4} {'exact':>6} {'similar':>8} {'won':>4} {'lost':>5} {'evaluated':>10} {'ms':>6}"
+    )
+    for name in names:
+        mine = [answer for answer in answers if answer["variant"] == name]
+        won = sum(answer["exact"] > base[answer["id"]] for answer in mine)
+        lost = sum(answer["exact"] < base[answer["id"]] for answer in mine)
+        exact, similar = fmean(a["exact"] for a in mine), fmean(a["similar"] for a in mine)
+        evaluated, millis = median(a["evaluated"] for a in mine), median(a["millis"] for a in mine)
+        print(
+            f"{name:16} {len(mine):4} {exact:6.3f} {similar:8.3f} {won:4} {lost:5} {evaluated:10.0f} {millis:6.0f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
