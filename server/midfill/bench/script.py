@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -156,55 +156,69 @@ def _end_of_code(text: Text, line: int) -> int:
 
 
 def _type(buffer: _Buffer, piece: str, newline: str, chance: random.Random) -> Iterator[Key]:
-    """Type a piece at the cursor. `ahead` is what the editor has put behind the cursor and the piece lacks yet."""
-    ahead = ""
-    rest = piece
+    """Type a piece at the cursor.
+
+    `ahead` is what the editor has put behind the cursor: before it the piece is typed, and what is left of it at
+    the end was not wanted.
+    """
+    ahead, rest = "", piece
     while rest:
-        char = rest[0]
         if rest.startswith(newline):
-            below = _closing_line(ahead, newline)
-            if below and rest.startswith(below) and not buffer.indented:
-                yield buffer.go(buffer.cursor + len(below.encode()), "overtype")
-                ahead, rest = ahead[len(below) :], rest[len(below) :]
-                continue
-            if ahead[:1] and ahead[0] in _QUOTES:
-                # A quote that is left over at the end of a line.
-                yield buffer.replace("delete", buffer.cursor, buffer.cursor + 1, "")
-                ahead = ahead[1:]
-            rest = rest[len(newline) :]
-            wanted = indentation(rest)
-            blank = rest[len(wanted) :].startswith(newline)
-            line = buffer.line_before()
-            added = _indent(line, buffer.unit)
-            # The editor takes its own indentation off a line that stays blank.
-            start = buffer.cursor - (len(line) if line and is_blank(line) and buffer.indented else 0)
-            split = ahead[:1] in _CLOSERS and line[-1:] in _PAIRS and _PAIRS[line[-1]] == ahead[:1]
-            behind = newline + indentation(line) if split else ""
-            yield buffer.replace("newline", start, buffer.cursor, newline + added, behind)
-            ahead = behind + ahead
-            buffer.indented = blank and not wanted
-            if not buffer.indented:
-                yield from _reindent(buffer, added, wanted)
-                rest = rest[len(wanted) :]
-            continue
-        leftover = _before_closer(ahead, char)
-        if leftover:
-            yield buffer.replace("delete", buffer.cursor, buffer.cursor + len(leftover.encode()), "")
-            ahead = ahead[len(leftover) :]
-        rest = rest[1:]
-        if ahead[:1] == char and buffer.line_before()[-1:] != "\\":
-            yield buffer.replace("overtype", buffer.cursor, buffer.cursor + 1, char)
-            ahead = ahead[1:]
-        elif _is_closed_by_the_editor(char, buffer):
-            yield buffer.replace("type", buffer.cursor, buffer.cursor, char, _PAIRS[char])
-            ahead = _PAIRS[char] + ahead
+            ahead, rest = yield from _type_newline(buffer, ahead, rest, newline)
         else:
-            if char.isalpha() and chance.random() < _MISTAKES:
-                yield buffer.replace("type", buffer.cursor, buffer.cursor, chance.choice("aeionrst"))
-                yield buffer.replace("delete", buffer.cursor - 1, buffer.cursor, "")
-            yield buffer.replace("type", buffer.cursor, buffer.cursor, char)
+            ahead, rest = yield from _type_character(buffer, ahead, rest, chance)
     if ahead:
         yield buffer.replace("delete", buffer.cursor, buffer.cursor + len(ahead.encode()), "")
+
+
+_Typed = Generator[Key, None, tuple[str, str]]
+"""Keys, and in the end what is `ahead` and the rest that is to be typed."""
+
+
+def _type_newline(buffer: _Buffer, ahead: str, rest: str, newline: str) -> _Typed:
+    below = _closing_line(ahead, newline)
+    if below and rest.startswith(below) and not buffer.indented:
+        # The closing bracket is on the next line already.
+        yield buffer.go(buffer.cursor + len(below.encode()), "overtype")
+        return ahead[len(below) :], rest[len(below) :]
+    if ahead and ahead[0] in _QUOTES:
+        # A quote that is left over at the end of a line.
+        yield buffer.replace("delete", buffer.cursor, buffer.cursor + 1, "")
+        ahead = ahead[1:]
+    rest = rest[len(newline) :]
+    wanted = indentation(rest)
+    line = buffer.line_before()
+    added = _indent(line, buffer.unit)
+    # The editor takes its own indentation off a line that stays blank.
+    start = buffer.cursor - (len(line) if buffer.indented else 0)
+    # Enter between two brackets puts the closing one on a line of its own.
+    is_between = bool(line and ahead) and _PAIRS.get(line[-1]) == ahead[0]
+    behind = newline + indentation(line) if is_between else ""
+    yield buffer.replace("newline", start, buffer.cursor, newline + added, behind)
+    if rest.startswith(newline):
+        buffer.indented = True
+    else:
+        yield from _reindent(buffer, added, wanted)
+        rest = rest[len(wanted) :]
+    return behind + ahead, rest
+
+
+def _type_character(buffer: _Buffer, ahead: str, rest: str, chance: random.Random) -> _Typed:
+    char = rest[0]
+    if leftover := _before_closer(ahead, char):
+        yield buffer.replace("delete", buffer.cursor, buffer.cursor + len(leftover.encode()), "")
+        ahead = ahead[len(leftover) :]
+    if ahead[:1] == char and buffer.line_before()[-1:] != "\\":
+        yield buffer.replace("overtype", buffer.cursor, buffer.cursor + 1, char)
+        return ahead[1:], rest[1:]
+    if _is_closed_by_the_editor(char, buffer):
+        yield buffer.replace("type", buffer.cursor, buffer.cursor, char, _PAIRS[char])
+        return _PAIRS[char] + ahead, rest[1:]
+    if char.isalpha() and chance.random() < _MISTAKES:
+        yield buffer.replace("type", buffer.cursor, buffer.cursor, chance.choice("aeionrst"))
+        yield buffer.replace("delete", buffer.cursor - 1, buffer.cursor, "")
+    yield buffer.replace("type", buffer.cursor, buffer.cursor, char)
+    return ahead, rest[1:]
 
 
 def _closing_line(ahead: str, newline: str) -> str:
@@ -239,12 +253,11 @@ def _indent(line: str, unit: str) -> str:
 
 def _reindent(buffer: _Buffer, added: str, wanted: str) -> Iterator[Key]:
     """Shift-Tab and Tab until the indentation is right."""
-    common = next((at for at, pair in enumerate(zip(added, wanted, strict=False)) if pair[0] != pair[1]), None)
-    common = min(len(added), len(wanted)) if common is None else common
-    if added[common:]:
-        yield buffer.replace("delete", buffer.cursor - len(added[common:]), buffer.cursor, "")
-    if wanted[common:]:
-        yield buffer.replace("type", buffer.cursor, buffer.cursor, wanted[common:])
+    kept = added if wanted.startswith(added) else wanted if added.startswith(wanted) else ""
+    if surplus := len(added) - len(kept):
+        yield buffer.replace("delete", buffer.cursor - surplus, buffer.cursor, "")
+    if wanted != kept:
+        yield buffer.replace("type", buffer.cursor, buffer.cursor, wanted[len(kept) :])
 
 
 def _unit(text: Text) -> str:
