@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import midfill
+from midfill import cli
 from midfill.bench import report
 from midfill.bench.edit import Edited, choose, show, summary
 from midfill.bench.figures import Memory, PeerSample, Sample, bars, decode_step, percentile, rows
@@ -319,3 +321,14 @@ def test_edits_are_compared_with_and_without_drafts(capsys: pytest.CaptureFixtur
     assert figures["acceptedDrafts"] == 30 * len(cases)
     show(figures)
     assert "Time with drafts / without, median: 0.60" in capsys.readouterr().out
+
+
+def test_a_picture_needs_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(UsageError, match=r"pip install 'midfill\[bench\]'"):
+        report.require_plot()
+
+
+def test_the_command_line_names_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "typing", "--keys", "0"]) == 2
+    assert "--keys must be 1 or more" in capsys.readouterr().err
