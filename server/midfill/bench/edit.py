@@ -102,7 +102,7 @@ async def run(cases: Sequence[Case], progress: Callable[[str, int | None], None]
         with own_host():
             async with editor(cases[0].path.parent, progress=progress) as window:
                 documents = {path: window.open(path) for path in {case.path for case in cases}}
-                # The first edit of a server loads the model. It is the last one's, whose own turn comes long after.
+                # The first edit of a server loads the model. The last case's own turn comes long after.
                 await _edit(window, documents[cases[-1].path], cases[-1], -1, True)
                 for index, case in enumerate(cases):
                     drafts = (index % 2 == 1) ^ second
