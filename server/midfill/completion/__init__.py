@@ -153,7 +153,8 @@ async def _ask(
         anchor=window.anchor,
         context_ms=_since(began),
     )
-    answer = Answer(document, cursor, want, None if invoked else config.latency_target_ms)
+    # Half of the time is for reading, half for writing.
+    answer = Answer(document, cursor, want, None if invoked else config.latency_target_ms / 2)
     usage = Usage()
     async with aclosing(engine.generate(request, cancel)) as chunks:
         async for chunk in chunks:

@@ -33,7 +33,7 @@ class Answer:
     `most_ms`: after so many milliseconds of writing a block, the lines that are complete must do.
     """
 
-    def __init__(self, document: Document, cursor: int, want: Line | Block, most_ms: int | None) -> None:
+    def __init__(self, document: Document, cursor: int, want: Line | Block, most_ms: float | None) -> None:
         self.raw: defaultdict[int, str] = defaultdict(str)
         self.ended: dict[int, int] = {}
         self._document, self._cursor, self._want, self._most_ms = document, cursor, want, most_ms
