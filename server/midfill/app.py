@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+import faulthandler
 import logging
 import os
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from midfill.config import Config
 from midfill.engine.base import ModelFile, ModelInfo, Role
-from midfill.engine.embedded import EmbeddedEngine, NativeModel
 from midfill.models import catalog
+
+if TYPE_CHECKING:
+    from midfill.engine.embedded import EmbeddedEngine, NativeModel
+    from midfill.engine.remote import HostEngine
+
+# A server that uses the host needs neither numpy nor llama.cpp, so what does is imported where it is used.
 
 # How many tokens prompt and answer may have together: 12 KB of KV cache each for the 0.5B model, 28 for the 1.5B.
 CONTEXT = 8192
+# How many seconds the host waits for a new window when the last one has left.
+LINGER = 120.0
+LOG_BYTES = 1_000_000
 
 
-def serve(tcp: tuple[str, int] | None = None) -> None:
-    """Run the language server until its client leaves."""
+def serve(tcp: tuple[str, int] | None = None, in_process: bool = False) -> None:
+    """Run the language server until its client leaves. With `in_process` it loads the models itself."""
     from midfill.lsp.lifecycle import register
     from midfill.lsp.server import Server
 
-    server = Server(local_engine)
+    server = Server(local_engine if in_process else host_engine)
     register(server)
     if tcp:
         server.start_tcp(*tcp)
@@ -29,17 +40,36 @@ def serve(tcp: tuple[str, int] | None = None) -> None:
         server.start_io()
 
 
+def host(threads: int = 0, linger: float = LINGER) -> None:
+    """Run the models for all windows of this user, until none was there for `linger` seconds.
+
+    `threads`: 0 means one a core. Raises `HostRuns` when another process does this already, or `EngineError`.
+    """
+    from midfill.engine import runtime
+
+    log_to_file()
+    with runtime.claimed() as (listener, notice):
+        # Windows can connect from here on; they wait for the answer while the rest is imported.
+        from midfill.engine.host import Host
+
+        engine = local_engine(lambda: Config(threads=threads))
+        asyncio.run(Host(engine, notice, linger).run(listener))
+
+
+def host_engine(settings: Callable[[], Config]) -> HostEngine:
+    """The engine in the host, which is started on need; `settings` tells which models are wanted."""
+    from midfill.engine.remote import HostEngine
+
+    def command() -> list[str]:
+        # -P: a window's working folder may be a stranger's project, and no module of it must be imported.
+        return [sys.executable, "-P", "-m", "midfill", "host", "--threads", str(settings().threads)]
+
+    return HostEngine(_info(settings), command, settings)
+
+
 def local_engine(settings: Callable[[], Config]) -> EmbeddedEngine:
     """llama.cpp in this process, with the catalogue's models; `settings` tells which and how."""
-
-    def info(role: Role) -> ModelInfo:
-        config = settings()
-        return locate(config.complete_model if role == "complete" else config.edit_model).info
-
-    def locate(name: str) -> ModelFile:
-        model = catalog.find(name)
-        info = ModelInfo(model.name, model.family, min(CONTEXT, model.context))
-        return ModelFile(info, catalog.present(model))
+    from midfill.engine.embedded import EmbeddedEngine
 
     def load(file: ModelFile, progress: Callable[[float], None]) -> NativeModel:
         # In the model's own thread, because checking the bytes of a new file takes seconds.
@@ -48,7 +78,44 @@ def local_engine(settings: Callable[[], Config]) -> EmbeddedEngine:
 
         return llama.load(file, progress, settings().threads or _cores())
 
-    return EmbeddedEngine(info, locate, load)
+    return EmbeddedEngine(_info(settings), _locate, load)
+
+
+def _info(settings: Callable[[], Config]) -> Callable[[Role], ModelInfo]:
+    def info(role: Role) -> ModelInfo:
+        config = settings()
+        return _locate(config.complete_model if role == "complete" else config.edit_model).info
+
+    return info
+
+
+def _locate(name: str) -> ModelFile:
+    model = catalog.find(name)
+    info = ModelInfo(model.name, model.family, min(CONTEXT, model.context))
+    return ModelFile(info, catalog.present(model))
+
+
+def log_to_file() -> None:
+    """For a process without a terminal. The log never holds the user's code: pygls, which logs it, is silent."""
+    from logging.handlers import RotatingFileHandler
+
+    from midfill.engine.runtime import log_folder
+
+    handler: logging.Handler = logging.StreamHandler()
+    if not sys.stderr.isatty():
+        try:
+            log_folder().mkdir(parents=True, exist_ok=True)
+            path = log_folder() / "host.log"
+            handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=3, encoding="utf-8", delay=True)
+        except OSError:
+            # A home without room or rights for a log is no reason not to work.
+            handler = logging.NullHandler()
+    faulthandler.enable()
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, format=f"%(asctime)s {os.getpid()} %(message)s")
+    logging.getLogger("midfill").setLevel(logging.INFO)
+    # A hundred lines a model, which are about the model and not about us.
+    logging.getLogger("midfill.engine.llama").setLevel(logging.WARNING)
+    logging.getLogger("pygls").setLevel(logging.CRITICAL)
 
 
 def log_to_stderr(verbose: bool) -> None:

@@ -54,7 +54,18 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--tcp", metavar="HOST:PORT", help="listen on a socket instead of stdio; HOST may be empty")
     serve.add_argument("--stdio", action="store_true", help="what is done anyway; some editors insist on it")
     serve.add_argument("--verbose", action="store_true", help="log more to standard error")
+    serve.add_argument("--in-process", action="store_true", help="load the models here instead of using the host")
     serve.set_defaults(run=_serve)
+
+    host = commands.add_parser("host", help="run the models for all editor windows (`serve` starts it)")
+    host.add_argument("--threads", metavar="N", type=_threads, default=0, help="0 means one a core")
+    host.add_argument(
+        "--linger", metavar="SECONDS", type=_linger, default=120.0, help="how long to wait for another window"
+    )
+    instead = host.add_mutually_exclusive_group()
+    instead.add_argument("--status", action="store_true", help="tell about the host that runs")
+    instead.add_argument("--stop", action="store_true", help="end the host that runs")
+    host.set_defaults(run=_host)
 
     complete = commands.add_parser("complete", help="suggest what to insert at a place in a file")
     complete.add_argument("place", metavar="FILE:LINE:COL", help="LINE and COL count from 1")
@@ -121,7 +132,44 @@ def _serve(options: argparse.Namespace) -> int:
     from midfill import app
 
     app.log_to_stderr(options.verbose)
-    app.serve(_address(options.tcp) if options.tcp else None)
+    app.serve(_address(options.tcp) if options.tcp else None, options.in_process)
+    return 0
+
+
+def _host(options: argparse.Namespace) -> int:
+    if options.status or options.stop:
+        return asyncio.run(_stop_host() if options.stop else _host_status())
+    from midfill import app
+    from midfill.engine.runtime import HostRuns
+
+    try:
+        app.host(options.threads, options.linger)
+    except HostRuns as error:
+        # What was wanted is so, and a window that started us looks for the other one.
+        _tell(str(error))
+    return 0
+
+
+async def _stop_host() -> int:
+    from midfill.engine import remote
+
+    _tell("The host has ended." if await remote.stop() else "No host runs.")
+    return 0
+
+
+async def _host_status() -> int:
+    from midfill.engine import remote
+
+    found = await remote.status()
+    if found is None:
+        _tell("No host runs; the first suggestion or edit starts one.")
+        return 1
+    host, status = found
+    print(f"Midfill {host.version}, process {host.pid}, up {status.uptime:.0f} s, windows: {status.windows}")
+    for model in status.models:
+        speed = f"evaluates {model.evaluate:.0f} and generates {model.generate:.0f} tokens a second"
+        cache = f"{model.sessions} sessions, {model.cached} of {model.context} tokens cached"
+        print(f"{model.name}: {model.threads} threads, {speed}; {cache}")
     return 0
 
 
@@ -319,6 +367,22 @@ def _demo(options: argparse.Namespace) -> int:
     place = _place(options.place) if options.place else None
     _require_models("complete", "edit")
     return asyncio.run(demo.run(place))
+
+
+def _threads(text: str) -> int:
+    if not text.isdecimal() or int(text) > 256:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 256")
+    return int(text)
+
+
+def _linger(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds")
+    return seconds
 
 
 def _chosen(names: list[str]) -> list[Model]:

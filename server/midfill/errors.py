@@ -7,7 +7,8 @@ MidfillError                  every message says what went wrong and what to do 
 |   |-- ModelCorrupt          its bytes are not the ones the catalogue promises
 |   `-- FetchError            it could not be downloaded
 |-- EngineError               the inference engine failed
-|   `-- LoadError             a model could not be loaded
+|   |-- LoadError             a model could not be loaded
+|   `-- HostLost              the process that runs the models has gone
 `-- EditRejected              no edit could be trusted; the message is the reason
 """
 
@@ -42,6 +43,10 @@ class EngineError(MidfillError):
 
 class LoadError(EngineError):
     """The model file is there but cannot be loaded."""
+
+
+class HostLost(EngineError):
+    """The process that runs the models has gone, and the work with it."""
 
 
 class EditRejected(MidfillError):

@@ -7,10 +7,11 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import URI, Start, capabilities_of, explain, inline_params, opened
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pytest_lsp import LanguageClient
+
+from conftest import URI, Start, capabilities_of, explain, inline_params, opened
 
 Caps = types.ClientCapabilities
 

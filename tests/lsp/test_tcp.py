@@ -6,9 +6,10 @@ import asyncio
 import socket
 import sys
 
-from conftest import opened
 from lsprotocol import types
 from pytest_lsp import make_test_lsp_client
+
+from conftest import opened
 
 
 async def test_serves_one_client_on_a_loopback_socket() -> None:
