@@ -75,8 +75,10 @@ def local_engine(settings: Callable[[], Config]) -> EmbeddedEngine:
         # In the model's own thread, because checking the bytes of a new file takes seconds.
         catalog.ensure_usable(catalog.find(file.info.name))
         from midfill.engine import llama
+        from midfill.engine.threads import Threads
 
-        return llama.load(file, progress, settings().threads or _cores())
+        wanted = settings().threads
+        return llama.load(file, progress, Threads(wanted or _cores(), measured=not wanted))
 
     return EmbeddedEngine(_info(settings), _locate, load)
 

@@ -34,6 +34,7 @@ from midfill.engine import sampling
 from midfill.engine.base import Chunk, Request, Usage
 from midfill.engine.generate import generate
 from midfill.engine.llama import LlamaModel, load
+from midfill.engine.threads import Threads
 from midfill.models import catalog
 
 DEFAULTS = {
@@ -64,7 +65,9 @@ def main() -> None:
     cases = cases[: options.limit]
     entry = catalog.find(options.model)
     model = load(
-        app.ModelFile(app.ModelInfo(entry.name, entry.family, 8192), catalog.present(entry)), lambda _: None, 2
+        app.ModelFile(app.ModelInfo(entry.name, entry.family, 8192), catalog.present(entry)),
+        lambda _: None,
+        Threads(2),
     )
     answers: list[dict[str, Any]] = []
     for number, case in enumerate(cases, 1):

@@ -45,6 +45,7 @@ ALLOWED = {
         "lsprotocol",
         "pygls",
         "cattrs",
+        "psutil",
     ),
 }
 # The composition root, the command line and what stands on them may import anything.

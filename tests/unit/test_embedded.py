@@ -185,3 +185,86 @@ async def test_closing_ends_what_runs() -> None:
     await asyncio.sleep(0.05)
     await asyncio.wait_for(engine.close(), 5)
     assert len(await asyncio.wait_for(running, 1)) < 2000
+
+
+def job(role: Role, text: str, model: str = "bytes-one", **options: bool) -> Request:
+    return Request(role, model, (Part(text),), 3000, **options)  # type: ignore[arg-type]
+
+
+async def collect(engine: EmbeddedEngine, request: Request, name: str, order: list[str]) -> str:
+    text = ""
+    async for chunk in engine.generate(request, CancelToken()):
+        order.append(name)
+        text += chunk.text
+    return text
+
+
+async def test_a_completion_goes_first_inside_an_edit_of_the_same_model() -> None:
+    load = Loader()
+    engine = EmbeddedEngine(info, locate, load)
+    order: list[str] = []
+    edit = asyncio.ensure_future(collect(engine, job("edit", "long", drafts=False), "edit", order))
+    while order.count("edit") < 5:
+        await asyncio.sleep(0)
+    assert await collect(engine, job("complete", "go"), "complete", order) == "abc"
+    assert not edit.done()
+    assert await edit == "x" * 2000
+    assert load.models["bytes-one"].interrupted >= 1
+    await engine.close()
+
+
+@pytest.mark.parametrize("other", ["bytes-one", "bytes-two"])
+async def test_idle_work_gives_way_to_anything_and_goes_on(other: str) -> None:
+    load = Loader()
+    engine = EmbeddedEngine(info, locate, load)
+    await collect(engine, job("edit", "go", other), "", [])
+    order: list[str] = []
+    idle = asyncio.ensure_future(collect(engine, job("complete", "long", idle=True, drafts=False), "idle", order))
+    while order.count("idle") < 5:
+        await asyncio.sleep(0)
+    assert await collect(engine, job("edit", "go", other), "edit", order) == "abc"
+    assert not idle.done()
+    assert await idle == "x" * 2000
+    await engine.close()
+
+
+async def test_idle_work_that_waits_for_another_model_lets_a_completion_in() -> None:
+    load = Loader()
+    engine = EmbeddedEngine(info, locate, load)
+    for model in ("bytes-one", "bytes-two"):
+        await collect(engine, job("edit", "go", model), "", [])
+    slow = load.models["bytes-two"]
+    pause = slow.pause
+    held = threading.Event()
+
+    def holding() -> None:
+        held.wait(5)
+        pause()
+
+    slow.pause = holding
+    order: list[str] = []
+    edit = asyncio.ensure_future(collect(engine, job("edit", "go", "bytes-two"), "edit", order))
+    await asyncio.sleep(0.05)
+    idle = asyncio.ensure_future(collect(engine, job("complete", "long", idle=True), "idle", order))
+    await asyncio.sleep(0.05)
+    # The edit is at work, so the idle work waits; a completion on its model must not.
+    assert await asyncio.wait_for(collect(engine, job("complete", "go"), "complete", order), 2) == "abc"
+    assert not idle.done()
+    held.set()
+    assert await edit == "abc"
+    assert len(await idle) == 2000
+    await engine.close()
+
+
+async def test_a_model_that_nobody_needs_is_unloaded_and_loaded_again() -> None:
+    load = Loader()
+    engine = EmbeddedEngine(info, locate, load, unload_after=0.05)
+    assert await ask(engine, "go") == "abc"
+    assert [status.name for status in await engine.status()] == ["bytes-complete"]
+    model = load.models["bytes-complete"]
+    while not model.closed:
+        await asyncio.sleep(0.01)
+    assert await engine.status() == []
+    assert await ask(engine, "go") == "abc"
+    assert load.loads == ["bytes-complete"] * 2
+    await engine.close()

@@ -15,6 +15,7 @@ from midfill.engine import llama
 from midfill.engine.base import CancelToken, Chunk, ModelFile, ModelInfo, Part, Request, Usage
 from midfill.engine.generate import Aborted, Piece, generate
 from midfill.engine.llama import LlamaModel
+from midfill.engine.threads import Threads
 from midfill.models import catalog
 
 pytestmark = pytest.mark.model
@@ -53,7 +54,7 @@ def file(context: int = CONTEXT) -> ModelFile:
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[LlamaModel]:
-    loaded = llama.load(file(), lambda _: None, 2)
+    loaded = llama.load(file(), lambda _: None, Threads(2))
     yield loaded
     loaded.close()
 
@@ -207,7 +208,7 @@ def undecided(model: LlamaModel, cursor: int, one: str, other: str) -> bool:
 
 def test_a_full_cache_lets_the_oldest_session_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(llama, "CACHE_BYTES", 0)
-    small = llama.load(file(context=512), lambda _: None, 2)
+    small = llama.load(file(context=512), lambda _: None, Threads(2))
     try:
         prompts = [list(small.tokenize(Part(f"# {i}\n" + CODE * 2)))[:250] for i in range(4)]
         for tokens in prompts:

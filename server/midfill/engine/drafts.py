@@ -14,8 +14,8 @@ from functools import lru_cache
 
 # The longest run of tokens that is looked up, and the shortest.
 LONGEST, SHORTEST = 4, 2
-# How many tokens a draft may have, chosen anew before each. With the token before it that makes a multiple of four,
-# of which the CPU kernels multiply four rows at a time.
+# How many tokens a draft may have, chosen anew before each. With the token before it these are multiples of four,
+# since a CPU's kernels multiply four rows at a time.
 LENGTHS = (0, 1, 3, 7, 11, 15)
 # How often a drafted token was right, by the length of the run of tokens that the guess rests on; 0 stands for the
 # tokens that healing dropped. (0.5B model, 16 holes in library code, `midfill bench drafts`.)

@@ -49,7 +49,10 @@ class NativeModel(LanguageModel, Protocol):
     """What a backend loads. `pause` is called before each evaluation and may block."""
 
     pause: Callable[[], None]
-    threads: int
+
+    @property
+    def threads(self) -> int:
+        """How many decode a token now."""
 
     def abortable(self, cancel: CancelToken) -> contextlib.AbstractContextManager[None]:
         """While open, `cancel` makes a running evaluation raise `Aborted`."""

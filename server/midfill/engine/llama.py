@@ -7,6 +7,7 @@ import ctypes
 import itertools
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
@@ -19,6 +20,7 @@ from midfill.engine.drafts import Payoff
 from midfill.engine.generate import Aborted, Piece
 from midfill.engine.sampling import Logits, Vocabulary
 from midfill.engine.sessions import Session, Sessions
+from midfill.engine.threads import Threads
 from midfill.errors import EngineError, LoadError
 
 log = logging.getLogger(__name__)
@@ -36,8 +38,8 @@ CACHE_BYTES = 200_000_000
 SPIN = "500"
 
 
-def load(file: ModelFile, progress: Callable[[float], None], threads: int) -> LlamaModel:
-    """Load a GGUF file with a KV cache for `file.info.context` tokens. Raises `LoadError`."""
+def load(file: ModelFile, progress: Callable[[float], None], threads: Threads) -> LlamaModel:
+    """Load a GGUF file with a KV cache for `file.info.context` tokens at least. Raises `LoadError`."""
     return LlamaModel(file, progress, threads)
 
 
@@ -53,11 +55,11 @@ def build_info() -> dict[str, str]:
 class LlamaModel:
     """A model and a context of several sequences; the `NativeModel` of `engine/embedded.py`."""
 
-    def __init__(self, file: ModelFile, progress: Callable[[float], None], threads: int) -> None:
+    def __init__(self, file: ModelFile, progress: Callable[[float], None], threads: Threads) -> None:
         self._llama = llama = _library()
         self.pause: Callable[[], None] = lambda: None
         self.payoff = Payoff()
-        self.threads = threads
+        self._threads = threads
         self._context = self._memory = None
         self._flag = ctypes.create_string_buffer(2)
         self._cancel = CancelToken()
@@ -86,7 +88,7 @@ class LlamaModel:
         settings.n_batch = settings.n_ubatch = BATCH
         settings.n_seq_max = SEQUENCES
         settings.kv_unified = True
-        settings.n_threads = settings.n_threads_batch = threads
+        settings.n_threads = settings.n_threads_batch = threads.most
         settings.no_perf = True
         self._context = llama.llama_init_from_model(self._model, settings)
         if not self._context:
@@ -102,6 +104,10 @@ class LlamaModel:
         self.vocabulary = Vocabulary(self._spellings())
         # The long parts of a prompt are the same from keystroke to keystroke.
         self.tokenize = lru_cache(maxsize=64)(self._tokenize)
+
+    @property
+    def threads(self) -> int:
+        return self._threads.best
 
     def evaluate(self, pieces: Sequence[Piece]) -> list[Logits]:
         work = [
@@ -146,7 +152,7 @@ class LlamaModel:
 
     def _decode(self, work: Sequence[tuple[Session, int, int, bool]]) -> None:
         """Evaluate one batch of (session, token, position, whether its logits are wanted)."""
-        llama, batch = self._llama, self._batch
+        batch = self._batch
         while True:
             # In this order, an interruption is either waited for here or ends the evaluation.
             self._flag[0] = b"\0"
@@ -160,7 +166,7 @@ class LlamaModel:
                 batch.n_seq_id[i] = 1
                 batch.seq_id[i][0] = session.id
                 batch.logits[i] = wanted
-            status = llama.llama_decode(self._context, batch)
+            status = self._run(batch)
             if status == 0:
                 break
             # Part of the batch may be in the cache already; only what the sessions name may stay.
@@ -172,6 +178,19 @@ class LlamaModel:
                 raise EngineError(f"llama.cpp could not evaluate a batch (status {status}). Please report this.")
         for session, token, _, _ in work:
             session.tokens.append(token)
+
+    def _run(self, batch: Any) -> int:
+        threads = self._threads
+        if batch.n_tokens > 1:
+            self._llama.llama_set_n_threads(self._context, threads.most, threads.most)
+            return int(self._llama.llama_decode(self._context, batch))
+        number = threads.next()
+        self._llama.llama_set_n_threads(self._context, number, number)
+        started = time.perf_counter()
+        status = int(self._llama.llama_decode(self._context, batch))
+        if status == 0:
+            threads.saw(number, (time.perf_counter() - started) * 1000)
+        return status
 
     def _watch(self, flag: ctypes.Array[ctypes.c_char]) -> None:
         self._llama.llama_set_abort_callback(self._context, _strlen(self._llama), ctypes.addressof(flag))
