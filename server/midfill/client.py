@@ -82,6 +82,13 @@ class Editor:
         )
         return changed
 
+    def move_cursor(self, document: Document, at: Position) -> None:
+        """Tell the server where the cursor is now."""
+        place = {"line": at.line, "character": at.character}
+        self.client.protocol.notify(
+            "midfill/didMoveCursor", {"textDocument": {"uri": document.uri}, "position": place}
+        )
+
     async def complete(
         self, document: Document, at: Position, invoked: bool = True
     ) -> list[types.InlineCompletionItem]:

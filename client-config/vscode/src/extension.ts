@@ -35,6 +35,13 @@ export function activate(context: vscode.ExtensionContext): void {
     vscode.commands.registerCommand("midfill.why", () => pages.show()),
     vscode.commands.registerCommand("midfill.refactorWithAI", refactorSelection),
     vscode.commands.registerCommand("midfill.askInstruction", askInstruction),
+    vscode.window.onDidChangeActiveTextEditor(tellWhereTheCursorIs),
+    vscode.window.onDidChangeTextEditorSelection(({ textEditor, kind }) => {
+      // Typing moves the cursor without a kind, and the server sees that anyway.
+      if (kind !== undefined) {
+        tellWhereTheCursorIs(textEditor);
+      }
+    }),
     vscode.workspace.onDidChangeConfiguration(async (change) => {
       if (change.affectsConfiguration("midfill.command")) {
         await restart(context);
@@ -83,6 +90,16 @@ async function start(context: vscode.ExtensionContext): Promise<void> {
     started.hasStarted = true;
   } catch {
     void tellHowToStart(command);
+  }
+}
+
+/** The server reads the code there while nobody types. */
+function tellWhereTheCursorIs(editor: vscode.TextEditor | undefined): void {
+  if (editor && client?.state === State.Running) {
+    void client.sendNotification("midfill/didMoveCursor", {
+      textDocument: { uri: client.code2ProtocolConverter.asUri(editor.document.uri) },
+      position: client.code2ProtocolConverter.asPosition(editor.selection.active),
+    });
   }
 }
 

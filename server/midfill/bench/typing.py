@@ -3,8 +3,9 @@
 Every key is sent as an editor sends it: the change, then the request for a suggestion, triggered by typing. The
 time to suggestion counts from before the change is sent until the answer is there, as the client sees it. The next
 key comes when a human gap since this one has passed, and not before the answer; a hurried key is not waited for,
-and its request is cancelled right after the next change. What the server says of each answer (`midfill/explain`)
-is asked when the answer is there and is not part of any time.
+and its request is cancelled right after the next change. Where the cursor jumps, the server is told so at once,
+and the key comes after a look around. What the server says of each answer (`midfill/explain`) is asked when the
+answer is there and is not part of any time.
 
 A peer gets the same keys, one by one, each after ours is answered and the gap is over. Meanwhile our processes are
 stopped, so that their work in idle time neither slows the peer down nor gains time by it.
@@ -39,6 +40,8 @@ from midfill.text import Encoding
 _MODULES = ("textwrap", "fractions", "configparser")
 # Seconds to read a file that was just opened; the server may use them.
 _READING = 2.0
+# Seconds from setting the cursor somewhere else to the next key there, in the median. The eyes need that long.
+_LOOKING = 1.0
 # Gaps between keys are lognormal; this is the spread of their logarithm.
 _SPREAD = 0.4
 
@@ -133,6 +136,9 @@ class _Typist:
     async def press(self, key: Key) -> None:
         gap = self._plan.gap * self._chance.lognormvariate(0, _SPREAD)
         before = self.documents[key.file]
+        if key.kind == "jump":
+            self._window.move_cursor(before, key.cursor)
+            await asyncio.sleep(_LOOKING * gap / (self._plan.gap or 1))
         started = time.perf_counter()
         document = self._window.type(before, key.start, key.end, key.text) if key.changes else before
         self.documents[key.file] = document

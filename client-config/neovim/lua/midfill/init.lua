@@ -56,6 +56,15 @@ local function show_message(_, params)
   vim.notify("Midfill: " .. params.message:gsub("^Midfill: ", ""), levels[params.type] or vim.log.levels.INFO)
 end
 
+---Tell the server where the cursor is; it reads the code there while nobody types.
+---@param event { buf: integer }
+local function tell_cursor(event)
+  for _, client in ipairs(vim.lsp.get_clients({ name = "midfill", bufnr = event.buf })) do
+    local place = vim.lsp.util.make_position_params(0, client.offset_encoding)
+    client:notify("midfill/didMoveCursor", place)
+  end
+end
+
 ---Insert the suggestion that is shown, for mappings of your own.
 ---@return boolean accepted
 function M.accept()
@@ -112,6 +121,7 @@ function M.setup(options)
       end
     end,
   })
+  vim.api.nvim_create_autocmd({ "CursorMoved", "BufEnter", "InsertEnter" }, { group = group, callback = tell_cursor })
   if not builtin then
     require("midfill.ghost").enable(group, options.debounce_ms)
   end
