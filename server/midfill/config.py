@@ -23,7 +23,7 @@ class Config:
     alternatives: int = field(default=3, metadata={"is": "a whole number", "from": 1, "to": 8})
     """How many distinct suggestions to make when the user asks for one."""
     latency_target_ms: int = field(default=500, metadata={"is": "a whole number", "from": 50, "to": 60000})
-    """How long a suggestion while typing may take: decides how much code the model reads and how much it writes."""
+    """How long a suggestion while typing may take; decides how much code the model reads and writes."""
     warm_up: bool = field(default=True, metadata={"is": "true or false"})
     """Whether the model reads the code around the cursor before anyone asks, in idle time."""
     warm_up_on_battery: bool = field(default=False, metadata={"is": "true or false"})

@@ -93,7 +93,13 @@ def told(result: Result) -> dict[str, Any]:
     return {
         "attempts": result.attempts,
         "reason": result.reason,
-        "tokens": {"prompt": usage.prompt, "evaluated": usage.evaluated, "generated": usage.generated},
+        "tokens": {
+            "prompt": usage.prompt,
+            "evaluated": usage.evaluated,
+            "generated": usage.generated,
+            "drafted": usage.drafted,
+            "acceptedDrafts": usage.accepted,
+        },
         "millis": {
             "queue": round(usage.queue_ms, 1),
             "evaluate": round(usage.evaluate_ms, 1),
