@@ -63,6 +63,7 @@ def report(findings: dict[str, Any]) -> str:
         )
         if speed := model.get("tokensPerSecond"):
             rates = f"evaluates {speed['evaluate']:.0f} and generates {speed['generate']:.0f} tokens a second"
+            rates += f", {model['threads']} threads"
             lines.append(f"{'':9} {rates}")
     lines += [f"problem   {each['problem']} {each['advice']}".rstrip() for each in findings["problems"]]
     if not findings["problems"]:
@@ -120,6 +121,9 @@ async def _measure(findings: dict[str, Any], problems: list[dict[str, str]]) -> 
                 "generate": round(usage.generated / usage.generate_ms * 1000, 1),
             }
             model["tokensPerSecond"] = speed
+            model["threads"] = next(
+                status.threads for status in await engine.status() if status.name == model["name"]
+            )
             if model["role"] == "complete" and speed["evaluate"] < SLOW_EVALUATION:
                 problems.append(
                     _problem(
@@ -132,7 +136,7 @@ async def _measure(findings: dict[str, Any], problems: list[dict[str, str]]) -> 
 
 
 async def _usage(engine: Any, role: Role) -> Usage:
-    request = Request(role, engine.info(role).name, (Part(_SAMPLE),), max_tokens=32)
+    request = Request(role, engine.info(role).name, (Part(_SAMPLE),), max_tokens=32, drafts=False)
     usage = Usage()
     async for chunk in engine.generate(request, CancelToken()):
         usage = chunk.usage
