@@ -153,7 +153,7 @@ async def _ask(
         anchor=window.anchor,
         context_ms=_since(began),
     )
-    # Half of the time is for reading, half for writing.
+    # Where nothing must be read, half of the time is enough for some lines, and they come while they are wanted.
     answer = Answer(document, cursor, want, None if invoked else config.latency_target_ms / 2)
     usage = Usage()
     async with aclosing(engine.generate(request, cancel)) as chunks:

@@ -26,12 +26,12 @@ class Pace:
             self.evaluate += 0.3 * (rate - self.evaluate)
 
     def budget(self, target_ms: int) -> Budget:
-        """How much code to show so that an answer at a new place of a warm file takes about `target_ms`.
+        """How much code to show so that an answer at a new place of a warm file takes about `target_ms` to read.
 
-        There the text behind the cursor has to be read, in half of the time; the text before the anchor is read
-        while the user is, and may take sixteen times as long.
+        There the text behind the cursor has to be read. The text before the anchor is read while the user is, and
+        may take eight times as long.
         """
-        tokens = self.evaluate * target_ms / 1000 / 2
+        tokens = self.evaluate * target_ms / 1000
         reached = _STEP ** round(math.log(max(tokens, 1.0), _STEP))
-        after = min(max(int(reached * _BYTES_A_TOKEN), 200), 3000)
-        return Budget(before=min(max(16 * after, 1500), 12_000), after=after)
+        after = min(max(int(reached * _BYTES_A_TOKEN), 300), 3000)
+        return Budget(before=min(max(8 * after, 3000), 12_000), after=after)
