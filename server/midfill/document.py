@@ -11,6 +11,8 @@ import tree_sitter
 from midfill.languages import Language, language_for
 from midfill.text import Change, Edit, Encoding, Text, in_order
 
+Span = tuple[int, int]
+
 LARGEST_PARSED = 8 * 1024 * 1024
 """Bytes. A larger text has no tree, because its first parse takes more than a second and holds the GIL."""
 
@@ -25,6 +27,10 @@ class Document:
     text: Text
     _stale: tree_sitter.Tree | None = field(default=None, repr=False)
     """A tree of an older text that has been told of every edit since."""
+    _part: Span | None = None
+    """The bytes that are in the document's language, where the rest of the text is in another one."""
+    _embedded: dict[tuple[Language, Span], Document] = field(default_factory=dict, repr=False)
+    """The documents that `seen_at` has made."""
 
     @classmethod
     def open(cls, uri: str, language_id: str | None, version: int, text: str) -> Document:
@@ -41,29 +47,80 @@ class Document:
         if self.language is None or len(self.text) > LARGEST_PARSED:
             return None
         parser = self.language.parser()
+        if self._part is not None:
+            start, end = self._part
+            parser.included_ranges = [
+                tree_sitter.Range(self.text.point(start), self.text.point(end), start, end),
+            ]
         return parser.parse(self.text.data, self._stale) if self._stale else parser.parse(self.text.data)
+
+    def seen_at(self, start: int, end: int | None = None) -> Document:
+        """The document as one of the language at the bytes `start..end`: of a Markdown fence's, for example.
+
+        It has the same text and the same offsets, but a tree of the embedded code only; the document itself where
+        the range is in no embedded code of a language that is known.
+        """
+        embedded = self._innermost(start, start if end is None else end)
+        return embedded.seen_at(start, end) if embedded else self
+
+    def _innermost(self, start: int, end: int) -> Document | None:
+        """The embedded code around a range that `injections.scm` tells; of two for the same code the later one.
+
+        The code is the node `injection.content`, but for the lines down to `injection.opening` and from
+        `injection.closing` on.
+        """
+        if self.tree is None or self.language is None or not self.language.has_query("injections"):
+            return None
+        query = self.language.query("injections")
+        cursor = tree_sitter.QueryCursor(query)
+        cursor.set_byte_range(max(start - 1, 0), end + 1)
+        found: tuple[Language, Span] | None = None
+        for pattern, captures in sorted(cursor.matches(self.tree.root_node), key=lambda match: match[0]):
+            span = self._embedded_span(captures)
+            if "injection.language" in captures:
+                name = self.text.slice(*captures["injection.language"][0].byte_range)
+            else:
+                name = query.pattern_settings(pattern)["injection.language"] or ""
+            language = language_for(name.lower(), f".{name.lower()}")
+            if span[0] <= start and end <= span[1]:
+                found = (language, span) if language else None
+        if found is None:
+            return None
+        if found not in self._embedded:
+            language, span = found
+            self._embedded[found] = Document(self.uri, self.version, language, self.text, _part=span)
+        return self._embedded[found]
+
+    def _embedded_span(self, captures: dict[str, list[tree_sitter.Node]]) -> Span:
+        start, end = captures["injection.content"][0].byte_range
+        if "injection.opening" in captures:
+            start = self.text.line_start(self.text.line_of(captures["injection.opening"][0].end_byte) + 1)
+        if "injection.closing" in captures:
+            end = self.text.line_start(self.text.line_of(captures["injection.closing"][0].start_byte))
+        return start, max(start, end)
 
     def apply(self, changes: Sequence[Change], encoding: Encoding, version: int) -> Document:
         """The next version: the changes in sequence, each relative to the text after those before it."""
-        text, tree = self.text, self._tree_to_edit()
+        text, tree, part = self.text, self._tree_to_edit(), self._part
         for change in changes:
             if change.range is None:
-                text, tree = Text.of(change.text), None
+                text, tree, part = Text.of(change.text), None, None
                 continue
             start = text.offset(change.range.start, encoding)
             end = max(start, text.offset(change.range.end, encoding))
-            text = _replace(text, tree, Edit(start, end, change.text))
-        return replace(self, version=version, text=text, _stale=tree)
+            edit = Edit(start, end, change.text)
+            text, part = _replace(text, tree, edit), _moved(part, edit)
+        return replace(self, version=version, text=text, _stale=tree, _part=part, _embedded={})
 
     def edited(self, edits: Iterable[Edit]) -> Document:
         """The same version with edits in this document's offsets, to look at what they would do.
 
         Raises ValueError when two edits overlap or one is outside the text.
         """
-        text, tree = self.text, self._tree_to_edit()
+        text, tree, part = self.text, self._tree_to_edit(), self._part
         for edit in reversed(in_order(edits)):
-            text = _replace(text, tree, edit)
-        return replace(self, text=text, _stale=tree)
+            text, part = _replace(text, tree, edit), _moved(part, edit)
+        return replace(self, text=text, _stale=tree, _part=part, _embedded={})
 
     def _tree_to_edit(self) -> tree_sitter.Tree | None:
         # Tree.edit works in place: the snapshots that others hold must not shift.
@@ -85,3 +142,12 @@ def _replace(text: Text, tree: tree_sitter.Tree | None, edit: Edit) -> Text:
             after.point(new_end),
         )
     return after
+
+
+def _moved(part: Span | None, edit: Edit) -> Span | None:
+    """Where a part of the text is after the edit. What is inserted at its ends belongs to it."""
+    if part is None or edit.start > part[1]:
+        return part
+    grown = len(edit.text.encode("utf-8", "surrogatepass")) - (edit.end - edit.start)
+    start = part[0] + grown if edit.end < part[0] else min(part[0], edit.start)
+    return start, max(part[1], edit.end) + grown

@@ -48,15 +48,22 @@ class Language:
     lsp_ids: tuple[str, ...]
     extensions: tuple[str, ...]
     filenames: tuple[str, ...]
-    line_comment: str
+    line_comments: tuple[str, ...]
+    """What begins a comment that ends with the line; empty where there are none, as in HTML."""
+    comments_begin_words: bool
+    """Whether a line comment must begin a word, as in Bash, where `$#` holds none."""
     block_comment: tuple[str, str] | None
-    block: Literal["indent", "braces"]
+    block: Literal["indent", "braces", "words"] | None
+    """What shows where a block ends; words are `end` and the like. None where there are no blocks."""
+    block_opener: re.Pattern[str] | None
+    """Found in the code up to the cursor, without the blanks at its end, where that opens a block."""
     multiline_quotes: tuple[str, ...]
     """The quotes of strings that may go over several lines."""
     quotes: tuple[str, ...]
     """The quotes of strings that end with the line."""
     indent: str
-    docstring: Docstring
+    docstring: Docstring | None
+    """None where there is no convention."""
     comment_nodes: frozenset[str]
     string_nodes: frozenset[str]
     code_in_string_nodes: frozenset[str]
@@ -67,8 +74,6 @@ class Language:
     """The parts of a statement that have a body of their own: else, except, case."""
     attribute_nodes: frozenset[str]
     """The siblings above a definition that belong to it: Rust's attributes, TypeScript's decorators."""
-    block_headers: frozenset[str]
-    """The first words of the statements whose `:` opens a block; empty where a brace does."""
     folder: Path
     grammar_module: str
     grammar_function: str
@@ -81,6 +86,10 @@ class Language:
     def parser(self) -> tree_sitter.Parser:
         """A new parser. It costs less than a microsecond, and one parser may not be used by two threads."""
         return tree_sitter.Parser(self.grammar)
+
+    def has_query(self, name: str) -> bool:
+        """Whether there is a `name`.scm; a language without functions has no definitions, for example."""
+        return _has_query(self, name)
 
     def query(self, name: str) -> tree_sitter.Query:
         """The query in `name`.scm, compiled once. Raises OSError when the language has none."""
@@ -124,6 +133,11 @@ def _tables() -> tuple[dict[str, Language], dict[str, Language], dict[str, Langu
 
 
 @cache
+def _has_query(language: Language, name: str) -> bool:
+    return (language.folder / f"{name}.scm").is_file()
+
+
+@cache
 def _query(language: Language, name: str) -> tree_sitter.Query:
     return tree_sitter.Query(language.grammar, _query_source(language.folder / f"{name}.scm"))
 
@@ -142,27 +156,29 @@ def _load(path: Path) -> Language:
 
     config = tomllib.loads(path.read_text(encoding="utf-8"))
     nodes: Mapping[str, Any] = config["nodes"]
-    docstring = config["docstring"]
+    docstring = config.get("docstring")
+    block_opener = config.get("block_opener")
     return Language(
         id=path.parent.name,
         name=config["name"],
         lsp_ids=tuple(config["lsp_ids"]),
         extensions=tuple(config["extensions"]),
         filenames=tuple(config.get("filenames", ())),
-        line_comment=config["line_comment"],
+        line_comments=tuple(config["line_comments"]),
+        comments_begin_words=config.get("comments_begin_words", False),
         block_comment=(pair[0], pair[1]) if (pair := config.get("block_comment")) else None,
-        block=config["block"],
+        block=config.get("block"),
+        block_opener=re.compile(block_opener) if block_opener else None,
         multiline_quotes=tuple(config["multiline_quotes"]),
         quotes=tuple(config.get("quotes", "\"'")),
         indent=config["indent"],
-        docstring=Docstring(**{**docstring, "pattern": re.compile(docstring["pattern"])}),
+        docstring=Docstring(**{**docstring, "pattern": re.compile(docstring["pattern"])}) if docstring else None,
         comment_nodes=frozenset(nodes["comment"]),
         string_nodes=frozenset(nodes["string"]),
         code_in_string_nodes=frozenset(nodes.get("code_in_string", ())),
         block_nodes=frozenset(nodes["block"]),
         clause_nodes=frozenset(nodes.get("clause", ())),
         attribute_nodes=frozenset(nodes.get("attribute", ())),
-        block_headers=frozenset(config.get("block_headers", ())),
         folder=path.parent,
         grammar_module=config["grammar"]["module"],
         grammar_function=config["grammar"].get("function", "language"),

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import tree_sitter
 
 from midfill.document import Document
-from midfill.languages import Language
+from midfill.languages import Docstring, Language
 from midfill.text import is_blank
 
 DefinitionKind = Literal["function", "method", "class"]
@@ -59,7 +59,7 @@ class Token:
 def definitions(document: Document, within: Span | None = None) -> list[Definition]:
     """Every function, method and type, in order of their names' places; or those that touch a range."""
     found: dict[int, Definition] = {}
-    if document.tree is None or document.language is None:
+    if document.tree is None or document.language is None or not document.language.has_query("definitions"):
         return []
     cursor = tree_sitter.QueryCursor(document.language.query("definitions"))
     if within is not None:
@@ -120,11 +120,11 @@ def kind_at(document: Document, offset: int) -> TextKind:
 
 def doc_of(document: Document, definition: Definition) -> Span | None:
     """The range of a definition's documentation: its docstring, or the doc comments directly above it."""
-    if document.tree is None or document.language is None:
+    if document.tree is None or document.language is None or document.language.docstring is None:
         return None
     if document.language.docstring.kind == "inside":
-        return _docstring(document, definition)
-    return _doc_comment(document, definition)
+        return _docstring(document, definition, document.language.docstring)
+    return _doc_comment(document, definition, document.language.docstring)
 
 
 def code_tokens(document: Document, skip: Sequence[Span] = ()) -> list[Token]:
@@ -159,20 +159,19 @@ def opens_block(document: Document, offset: int) -> bool:
     language = document.language
     if language is None or kind_at(document, offset) != "code":
         return False
-    line = document.text.line_of(offset)
-    code = document.text.slice(document.text.line_start(line), offset)
-    code = _without_comment(code, language).rstrip()
-    if language.block == "braces":
-        return code.endswith("{") or re.match(r"\s*(?:case\b.*|default\s*):$", code) is not None
-    if not code.endswith(":"):
+    if language.block_opener is None:
         return False
-    # The header may have begun on a line above, inside brackets.
-    for above in range(line - 1, max(line - 50, -1), -1):
-        if _scan(code, language).depth >= 0:
-            break
-        code = document.text.line(above) + "\n" + code
-    word = re.match(r"\s*(\w+)", code)
-    return word is not None and word[1] in language.block_headers and _scan(code, language).depth == 0
+    line = document.text.line_of(offset)
+    code = document.text.slice(document.text.line_start(line), offset).rstrip()
+    if code.endswith(":"):
+        # What it ends may have begun on a line above, inside brackets; still inside of some, it opens nothing.
+        for above in range(line - 1, max(line - 50, -1), -1):
+            if _scan(code, language).depth >= 0:
+                break
+            code = document.text.line(above) + "\n" + code
+        if _scan(code, language).depth != 0:
+            return False
+    return language.block_opener.search(code) is not None
 
 
 def top_level_starts(document: Document) -> list[int]:
@@ -211,8 +210,9 @@ def _definition(document: Document, captures: dict[str, list[tree_sitter.Node]])
 def _first(document: Document, definition: Definition) -> int:
     """Where a definition begins for a user who points at it."""
     start = definition.start
-    if document.language is not None and document.language.docstring.kind == "above":
-        doc = _doc_comment(document, definition)
+    docstring = document.language.docstring if document.language else None
+    if docstring is not None and docstring.kind == "above":
+        doc = _doc_comment(document, definition, docstring)
         start = doc[0] if doc else start
     line_start = document.text.line_start(document.text.line_of(start))
     return line_start if is_blank(document.text.slice(line_start, start)) else start
@@ -249,7 +249,7 @@ def _nodes(
             depth -= 1
 
 
-def _docstring(document: Document, definition: Definition) -> Span | None:
+def _docstring(document: Document, definition: Definition, docstring: Docstring) -> Span | None:
     assert document.tree is not None and document.language is not None
     if definition.body_start is None or definition.body_end is None:
         return None
@@ -264,12 +264,12 @@ def _docstring(document: Document, definition: Definition) -> Span | None:
         if child.type == "expression_statement" and child.named_child_count == 1:
             child = child.named_children[0]
         text = document.text.slice(child.start_byte, child.end_byte)
-        documents = child.type in document.language.string_nodes and document.language.docstring.matches(text)
+        documents = child.type in document.language.string_nodes and docstring.matches(text)
         return (child.start_byte, child.end_byte) if documents else None
     return None
 
 
-def _doc_comment(document: Document, definition: Definition) -> Span | None:
+def _doc_comment(document: Document, definition: Definition, docstring: Docstring) -> Span | None:
     assert document.tree is not None and document.language is not None
     text, language = document.text, document.language
     span: Span | None = None
@@ -281,13 +281,13 @@ def _doc_comment(document: Document, definition: Definition) -> Span | None:
         node = document.tree.root_node.descendant_for_byte_range(end - 1, end - 1)
         while node is not None and node.type not in language.comment_nodes:
             node = node.parent
-        if node is None or not language.docstring.matches(text.slice(node.start_byte, end)):
+        if node is None or not docstring.matches(text.slice(node.start_byte, end)):
             break
         first = text.line_of(node.start_byte)
         if not is_blank(text.slice(text.line_start(first), node.start_byte)):
             break
         span = (node.start_byte, span[1] if span else end)
-        if not text.slice(node.start_byte, end).startswith(language.line_comment):
+        if not text.slice(node.start_byte, end).startswith(language.line_comments):
             break
         line = first - 1
     return span
@@ -297,7 +297,7 @@ def _goes_on(document: Document, comment: tree_sitter.Node, offset: int) -> bool
     """Whether an insertion at the very end of a comment, or behind blanks after it, is still part of it."""
     assert document.language is not None
     text = document.text
-    starts_line_comment = text.slice(comment.start_byte, offset).startswith(document.language.line_comment)
+    starts_line_comment = text.slice(comment.start_byte, offset).startswith(document.language.line_comments)
     return starts_line_comment and text.line_of(comment.start_byte) == text.line_of(offset)
 
 
@@ -308,11 +308,6 @@ def _kind_by_quotes(document: Document, offset: int, language: Language) -> Text
     if comment is not None or inside in (language.block_comment or ()):
         return "comment"
     return "string" if inside else "code"
-
-
-def _without_comment(line: str, language: Language) -> str:
-    comment = _scan(line, language).comment
-    return line if comment is None else line[:comment]
 
 
 class _Scanned(NamedTuple):
@@ -350,7 +345,7 @@ def _scan(code: str, language: Language) -> _Scanned:
                 inside = None
             elif not mark.startswith("\\"):
                 at = match.start() + 1
-        elif mark == language.line_comment:
+        elif mark in language.line_comments:
             comment = match.start()
         elif mark in closing:
             inside = closing[mark]
@@ -362,8 +357,10 @@ def _scan(code: str, language: Language) -> _Scanned:
 @cache
 def _marks(language: Language) -> re.Pattern[str]:
     """Whatever tells where strings, comments and brackets begin and end; the longer of two quotes comes first."""
-    marks = (*language.multiline_quotes, *language.quotes, *(language.block_comment or ()), language.line_comment)
-    return re.compile(rf"\\[^\n]|[\n()\[\]{{}}]|{'|'.join(map(re.escape, marks))}")
+    marks = (*language.multiline_quotes, *language.quotes, *(language.block_comment or ()))
+    before = r"(?<![^\s;&|()])" if language.comments_begin_words else ""
+    comments = [before + re.escape(mark) for mark in language.line_comments]
+    return re.compile("|".join([r"\\[^\n]", *map(re.escape, marks), *comments, r"[\n()\[\]{}]"]))
 
 
 def parameters(document: Document, definition: Definition) -> list[str] | None:

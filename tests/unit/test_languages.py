@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from buffers import marked, unit
 
+from midfill.edits.conventions import CONVENTIONS
 from midfill.languages import Language, grammars_folder, language_for, languages
 from midfill.syntax import definitions, error_count
 
@@ -176,13 +177,14 @@ def test_every_node_a_config_names_is_in_the_grammar(language: Language) -> None
 
 @LANGUAGES
 def test_a_config_makes_sense(language: Language) -> None:
-    assert language.block_headers if language.block == "indent" else not language.block_headers
-    docstring = language.docstring
-    assert docstring.matches(docstring.opening or docstring.line)
-    if docstring.kind == "above":
-        assert not docstring.matches("/* plain */")
+    assert (language.block is None) == (language.block_opener is None)
+    if (docstring := language.docstring) is not None:
+        assert docstring.style in CONVENTIONS
+        assert docstring.matches(docstring.opening or docstring.line)
+        if docstring.kind == "above":
+            assert not docstring.matches("/* plain */")
     assert language.indent.strip() == ""
-    assert set(language.quotes) | set(language.multiline_quotes)
+    assert bool(language.quotes or language.multiline_quotes) == bool(language.string_nodes)
 
 
 def test_no_two_languages_claim_the_same_file() -> None:

@@ -36,7 +36,7 @@ class Answer:
     def __init__(self, document: Document, cursor: int, want: Line | Block, most_ms: float | None) -> None:
         self.raw: defaultdict[int, str] = defaultdict(str)
         self.ended: dict[int, int] = {}
-        self._document, self._cursor, self._want, self._most_ms = document, cursor, want, most_ms
+        self._document, self._cursor, self._want, self._most_ms = document.seen_at(cursor), cursor, want, most_ms
         text = document.text
         self._after = fim.readable(text.data[cursor : text.boundary(min(cursor + _FOLLOWING, len(text)))])
         self._cut_short: set[int] = set()

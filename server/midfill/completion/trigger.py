@@ -47,6 +47,7 @@ def wanted(document: Document, cursor: int, invoked: bool, config: Config) -> Li
         return Rejected("disabled")
     if document.language and set(document.language.lsp_ids) & set(config.disabled_languages):
         return Rejected("languageDisabled")
+    document = document.seen_at(cursor)
     text = document.text
     line = text.line_of(cursor)
     before = text.slice(text.line_start(line), cursor)

@@ -57,9 +57,11 @@ class Result:
 
 def propose(document: Document, start: int, end: int, problems: Sequence[Problem]) -> list[Action]:
     """The actions that make sense for a selection in bytes. Never calls the model."""
+    document = document.seen_at(start, end)
     definition = definition_at(document, start, end)
+    documents = document.language is not None and document.language.docstring is not None
     there = {
-        "definition": definition is not None,
+        "definition": definition is not None and documents,
         "code": definition is not None or not is_blank(document.text.slice(start, end)),
         "diagnostic": bool(problems),
     }
@@ -82,7 +84,7 @@ async def resolve(
     started = time.perf_counter()
     if wish.action not in ACTIONS:
         raise UsageError(f"There is no action {wish.action!r}; choose one of {', '.join(ACTIONS)}.")
-    work = _Work(document, wish, config, engine, cancel, report)
+    work = _Work(document.seen_at(wish.start, wish.end), wish, config, engine, cancel, report)
     try:
         edits = await (work.docstring() if wish.action == "docstring" else work.rewrite())
         reason = None
@@ -113,13 +115,15 @@ class _Work:
         definition = definition_at(document, self.wish.start, self.wish.end)
         if language is None or definition is None:
             raise EditRejected("There is no function or class here to document.")
+        if (style := language.docstring) is None:
+            raise EditRejected(f"{language.name} has no convention of documentation.")
         if is_broken(document, definition.start, definition.end):
             raise EditRejected(f"`{definition.name}` has a syntax error; mend it first.")
-        form = docstring.form(document, definition, language)
+        form = docstring.form(document, definition, language, style)
         turns = prompt.docstring(docstring.code(document, definition), language.id, form.convention)
         while True:
             written = await self._answer(turns, form.answer, _DOCSTRING_TOKENS, form.stop)
-            edit = docstring.edit(document, definition, language, written)
+            edit = docstring.edit(document, definition, language, style, written)
             # In a thread: in a long file the proof takes tenths of a second, in which the user types on.
             reason = await asyncio.to_thread(verify.docstring_refused, document, definition, edit)
             if reason is None:

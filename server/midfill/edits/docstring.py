@@ -33,9 +33,8 @@ class Form:
     stop: tuple[str, ...]
 
 
-def form(document: Document, definition: Definition, language: Language) -> Form:
-    """What to ask of the model for this definition."""
-    style = language.docstring
+def form(document: Document, definition: Definition, language: Language, style: Docstring) -> Form:
+    """What to ask of the model for this definition. `style` is the language's."""
     convention = request(CONVENTIONS[style.style], facts_of(document, definition))
     fence = f"```{language.id}\n"
     if style.kind == "inside":
@@ -56,9 +55,8 @@ def code(document: Document, definition: Definition) -> str:
     return dedent(text.slice(start, end).replace("\r\n", "\n").replace("\r", "\n"))[0]
 
 
-def edit(document: Document, definition: Definition, language: Language, written: str) -> Edit:
+def edit(document: Document, definition: Definition, language: Language, style: Docstring, written: str) -> Edit:
     """Put the text that the model wrote where documentation goes. Raises `EditRejected` when it is none."""
-    style = language.docstring
     lines = _text(written, style, definition)
     lines = _trimmed(without_inventions(lines, facts_of(document, definition)))
     if not lines:
