@@ -5,7 +5,8 @@
 A case is a JSON object a line: `prefix`, `middle` (to the end of its line), `suffix`, `kind`, `path`. Only the
 engine is measured: window, prompt, token healing, greedy decoding to the end of the line; nothing filters or
 trims. A variant is a name and settings: `anchor` (lines), `before` and `after` (bytes), `healing` (tokens looked
-back), `closers` (0: the suffix begins at the cursor even where only closers stand there), `drafts` (0: none).
+back), `closers` (0: the suffix begins at the cursor even where only closers stand there), `drafts` (0: none),
+`stale` (the suffix begins so many lines above the cursor, as before the cursor went down; below, if negative).
 Variants take turns on each case, so that they share the cache of the prompt and the state of the machine. `--peer`
 asks a llama-server for the same line with the request of llama.vim.
 """
@@ -21,6 +22,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -44,6 +46,7 @@ DEFAULTS = {
     "healing": sampling.LOOK_BACK,
     "closers": 1,
     "drafts": 1,
+    "stale": 0,
 }
 
 
@@ -112,6 +115,8 @@ def ours(
     cursor = len(case["prefix"].encode())
     with configured(settings):
         seen = fresh(document, cursor, (), Budget(settings["before"], settings["after"]))
+        if settings["stale"]:
+            seen = replace(seen, after=stale(document, cursor, settings["stale"], settings["after"]))
         typed = fim.readable(document.text.data[seen.anchor : cursor])
         prompt = fim.prompt(fim.family(family), fim.readable(seen.before), typed, fim.readable(seen.after))
         drafts = bool(settings["drafts"])
@@ -121,6 +126,12 @@ def ours(
         generate(model, request, Usage(), chunks.append)
     text = "".join(chunk.text for chunk in chunks)
     return text, chunks[-1].usage, (time.perf_counter() - started) * 1000
+
+
+def stale(document: Document, cursor: int, lines: int, most: int) -> bytes:
+    text = document.text
+    end = text.line_end(min(max(text.line_of(cursor) - lines, 0), text.line_count - 1))
+    return text.data[end : text.boundary(min(end + most, len(text)))]
 
 
 def peer(url: str, case: dict[str, Any]) -> tuple[str, Usage, float]:
