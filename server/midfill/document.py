@@ -25,10 +25,10 @@ class Document:
     version: int
     language: Language | None
     text: Text
+    part: Span | None = None
+    """The bytes that are in the document's language, where the rest of the text is in another one."""
     _stale: tree_sitter.Tree | None = field(default=None, repr=False)
     """A tree of an older text that has been told of every edit since."""
-    _part: Span | None = None
-    """The bytes that are in the document's language, where the rest of the text is in another one."""
     _embedded: dict[tuple[Language, Span], Document] = field(default_factory=dict, repr=False)
     """The documents that `seen_at` has made."""
 
@@ -47,12 +47,17 @@ class Document:
         if self.language is None or len(self.text) > LARGEST_PARSED:
             return None
         parser = self.language.parser()
-        if self._part is not None:
-            start, end = self._part
+        if self.part is not None:
+            start, end = self.part
             parser.included_ranges = [
                 tree_sitter.Range(self.text.point(start), self.text.point(end), start, end),
             ]
         return parser.parse(self.text.data, self._stale) if self._stale else parser.parse(self.text.data)
+
+    @property
+    def end(self) -> int:
+        """Where the text ends that is in the document's language."""
+        return self.part[1] if self.part else len(self.text)
 
     def seen_at(self, start: int, end: int | None = None) -> Document:
         """The document as one of the language at the bytes `start..end`: of a Markdown fence's, for example.
@@ -64,7 +69,7 @@ class Document:
         return embedded.seen_at(start, end) if embedded else self
 
     def _innermost(self, start: int, end: int) -> Document | None:
-        """The embedded code around a range that `injections.scm` tells; of two for the same code the later one.
+        """The embedded code around a range, as `injections.scm` tells; of two for one node the later pattern wins.
 
         The code is the node `injection.content`, but for the lines down to `injection.opening` and from
         `injection.closing` on.
@@ -73,23 +78,35 @@ class Document:
             return None
         query = self.language.query("injections")
         cursor = tree_sitter.QueryCursor(query)
-        cursor.set_byte_range(max(start - 1, 0), end + 1)
-        found: tuple[Language, Span] | None = None
-        for pattern, captures in sorted(cursor.matches(self.tree.root_node), key=lambda match: match[0]):
-            span = self._embedded_span(captures)
-            if "injection.language" in captures:
-                name = self.text.slice(*captures["injection.language"][0].byte_range)
-            else:
-                name = query.pattern_settings(pattern)["injection.language"] or ""
-            language = language_for(name.lower(), f".{name.lower()}")
-            if span[0] <= start and end <= span[1]:
-                found = (language, span) if language else None
-        if found is None:
-            return None
-        if found not in self._embedded:
-            language, span = found
-            self._embedded[found] = Document(self.uri, self.version, language, self.text, _part=span)
-        return self._embedded[found]
+        # To ask the nodes around the place takes microseconds, and to ask all of a long file milliseconds.
+        cursor.set_max_start_depth(0)
+        node = self.tree.root_node.descendant_for_byte_range(max(start - 1, 0), end)
+        while node is not None:
+            found = None
+            for pattern, captures in sorted(cursor.matches(node), key=lambda match: match[0]):
+                span = self._embedded_span(captures)
+                if span[0] <= start and end <= span[1]:
+                    found = self._embedded_language(query, pattern, captures), span
+            if found is not None:
+                language, span = found
+                return self._as(language, span) if language else None
+            node = node.parent
+        return None
+
+    def _as(self, language: Language, part: Span) -> Document:
+        if (language, part) not in self._embedded:
+            self._embedded[language, part] = Document(self.uri, self.version, language, self.text, part=part)
+        return self._embedded[language, part]
+
+    def _embedded_language(
+        self, query: tree_sitter.Query, pattern: int, captures: dict[str, list[tree_sitter.Node]]
+    ) -> Language | None:
+        """The language that the document names, by any id or extension of it, or else the pattern."""
+        if "injection.language" in captures:
+            name = self.text.slice(*captures["injection.language"][0].byte_range).lower()
+        else:
+            name = query.pattern_settings(pattern).get("injection.language") or ""
+        return language_for(name, f"a.{name}")
 
     def _embedded_span(self, captures: dict[str, list[tree_sitter.Node]]) -> Span:
         start, end = captures["injection.content"][0].byte_range
@@ -101,7 +118,7 @@ class Document:
 
     def apply(self, changes: Sequence[Change], encoding: Encoding, version: int) -> Document:
         """The next version: the changes in sequence, each relative to the text after those before it."""
-        text, tree, part = self.text, self._tree_to_edit(), self._part
+        text, tree, part = self.text, self._tree_to_edit(), self.part
         for change in changes:
             if change.range is None:
                 text, tree, part = Text.of(change.text), None, None
@@ -110,17 +127,17 @@ class Document:
             end = max(start, text.offset(change.range.end, encoding))
             edit = Edit(start, end, change.text)
             text, part = _replace(text, tree, edit), _moved(part, edit)
-        return replace(self, version=version, text=text, _stale=tree, _part=part, _embedded={})
+        return replace(self, version=version, text=text, _stale=tree, part=part, _embedded={})
 
     def edited(self, edits: Iterable[Edit]) -> Document:
         """The same version with edits in this document's offsets, to look at what they would do.
 
         Raises ValueError when two edits overlap or one is outside the text.
         """
-        text, tree, part = self.text, self._tree_to_edit(), self._part
+        text, tree, part = self.text, self._tree_to_edit(), self.part
         for edit in reversed(in_order(edits)):
             text, part = _replace(text, tree, edit), _moved(part, edit)
-        return replace(self, text=text, _stale=tree, _part=part, _embedded={})
+        return replace(self, text=text, _stale=tree, part=part, _embedded={})
 
     def _tree_to_edit(self) -> tree_sitter.Tree | None:
         # Tree.edit works in place: the snapshots that others hold must not shift.

@@ -303,7 +303,9 @@ def _goes_on(document: Document, comment: tree_sitter.Node, offset: int) -> bool
 
 def _kind_by_quotes(document: Document, offset: int, language: Language) -> TextKind:
     """Inside broken code: what the quotes and comment marks since the last outermost statement say."""
-    start = max((start for start in top_level_starts(document) if start < offset), default=0)
+    assert document.tree is not None
+    first = document.tree.included_ranges[0].start_byte
+    start = max((start for start in top_level_starts(document) if first < start < offset), default=first)
     inside, comment, _ = _scan(document.text.slice(start, offset), language)
     if comment is not None or inside in (language.block_comment or ()):
         return "comment"
@@ -372,14 +374,19 @@ def parameters(document: Document, definition: Definition) -> list[str] | None:
     while node is not None and node.start_byte >= definition.start and found is None:
         value = node.child_by_field_name("value") or node
         found = value.child_by_field_name("parameters") or value.child_by_field_name("parameter")
+        found = found or next((each for each in value.children if each.type == _KOTLIN_PARAMETERS), None)
         node = node.parent
     if found is None:
         return None
+    children = [found] if found.type == "identifier" else found.named_children
+    if found.type == _KOTLIN_PARAMETERS:
+        children = [child for child in children if child.type == "parameter"]
     names: list[str] = []
-    for child in [found] if found.type == "identifier" else found.named_children:
-        if child.type in _NO_PARAMETER or child.text == b"void":
+    for child in children:
+        named = child.children_by_field_name("name")
+        if (child.type in _NO_PARAMETER and not named) or child.text == b"void":
             continue
-        for place in child.children_by_field_name("name") or [child]:
+        for place in named or [child]:
             name = _parameter_name(place)
             if name is None:
                 return None
@@ -390,24 +397,27 @@ def parameters(document: Document, definition: Definition) -> list[str] | None:
 
 def _parameter_name(node: tree_sitter.Node) -> str | None:
     """The first identifier of a parameter, along the fields that lead to its name; None for a pattern."""
-    while node.type != "identifier":
+    while node.type not in ("identifier", "name"):
         inner = next((each for field in _NAME_FIELDS if (each := node.child_by_field_name(field))), None)
         if inner is None and node.type in _WRAPPERS:
-            inner = next((each for each in node.named_children if each.type in ("identifier", *_WRAPPERS)), None)
+            inside = ("identifier", "name", *_WRAPPERS)
+            inner = next((each for each in node.named_children if each.type in inside), None)
         if inner is None:
             return None
         node = inner
     return node.text.decode("utf-8", "replace") if node.text is not None else None
 
 
+# Where they are in no field; modifiers and defaults stand between them.
+_KOTLIN_PARAMETERS = "function_value_parameters"
 _NAME_FIELDS = ("name", "pattern", "left", "declarator")
 # What stands among the parameters and is none: the receiver, `*` and `/`, comments, `void`.
 _NO_PARAMETER = frozenset(
     {"self_parameter", "keyword_separator", "positional_separator", "comment", "line_comment", "block_comment"}
-    | {"receiver_parameter", "attribute_item", "variadic_parameter", "this"}
+    | {"receiver_parameter", "attribute_item", "variadic_parameter", "this", "vararg_expression"}
 )
 _WRAPPERS = frozenset(
     {"typed_parameter", "list_splat_pattern", "dictionary_splat_pattern", "rest_pattern", "mut_pattern"}
     | {"pointer_declarator", "reference_declarator", "array_declarator", "parenthesized_declarator", "ref_pattern"}
-    | {"spread_parameter", "variable_declarator"}
+    | {"spread_parameter", "variable_declarator", "variable_name", "parameter"}
 )

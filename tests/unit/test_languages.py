@@ -143,14 +143,129 @@ SAMPLES: dict[str, Found] = {
         ("class", "space", "namespace space {\nint *declared(int);\n}"),
         ("function", "declared", "int *declared(int);"),
     ],
+    "a.cs": [
+        (
+            "class",
+            "Shop",
+            "namespace Shop\n{\n    [Serializable]\n    public class Cart<T> : Base\n    {\n"
+            "        public Cart(int a) { X = a; }\n        ~Cart() { }\n"
+            '        public override string ToString() => "é";\n        public int X { get; set; } = 1;\n'
+            "        abstract void None(int a);\n        void Outer()\n        {\n"
+            "            int Inner(int z) { return z; }\n        }\n    }\n}",
+        ),
+        (
+            "class",
+            "Cart",
+            "[Serializable]\n    public class Cart<T> : Base\n    {\n        public Cart(int a) { X = a; }\n"
+            '        ~Cart() { }\n        public override string ToString() => "é";\n'
+            "        public int X { get; set; } = 1;\n        abstract void None(int a);\n"
+            "        void Outer()\n        {\n            int Inner(int z) { return z; }\n        }\n    }",
+        ),
+        ("method", "Cart", "public Cart(int a) { X = a; }"),
+        ("method", "Cart", "~Cart() { }"),
+        ("method", "ToString", 'public override string ToString() => "é";'),
+        ("method", "X", "public int X { get; set; } = 1;"),
+        ("method", "None", "abstract void None(int a);"),
+        ("method", "Outer", "void Outer()\n        {\n            int Inner(int z) { return z; }\n        }"),
+        ("function", "Inner", "int Inner(int z) { return z; }"),
+        ("class", "IShape", "interface IShape { double Area(); }"),
+        ("method", "Area", "double Area();"),
+        ("class", "Colour", "enum Colour { Red }"),
+        ("class", "Size", "struct Size { }"),
+        ("class", "Pair", "record Pair(int A);"),
+        ("class", "Made", "delegate void Made(int a);"),
+    ],
+    "top.cs": [("function", "Add", "int Add(int a, int b) { return a + b; }")],
+    "a.rb": [
+        (
+            "class",
+            "Point",
+            "class Point < Base\n  def initialize(a, b = 1)\n    @x = a\n  end\n\n  def self.make = new\n\n"
+            "  def ==(é); end\n\n  private def hidden; end\nend",
+        ),
+        ("method", "initialize", "def initialize(a, b = 1)\n    @x = a\n  end"),
+        ("method", "make", "def self.make = new"),
+        ("method", "==", "def ==(é); end"),
+        ("method", "hidden", "private def hidden; end"),
+        ("class", "M", "module M\n  def m; end\nend"),
+        ("method", "m", "def m; end"),
+        ("function", "plain?", "def plain?(x)\n  x\nend"),
+        ("class", "Pair", "Pair = Struct.new(:a) do\n  def sum; end\nend"),
+        ("method", "sum", "def sum; end"),
+    ],
+    "a.php": [
+        (
+            "class",
+            "P",
+            "#[Attr]\nfinal class P extends B\n{\n    public function __construct(private int $a) {}\n"
+            "    abstract function none();\n}",
+        ),
+        ("method", "__construct", "public function __construct(private int $a) {}"),
+        ("method", "none", "abstract function none();"),
+        ("class", "I", "interface I { public function m(); }"),
+        ("method", "m", "public function m();"),
+        ("class", "T", "trait T { }"),
+        ("class", "E", "enum E: string { case A = 'é'; }"),
+        ("function", "plain", "function plain($a, $b = 1) { return 1; }"),
+        ("function", "old", "$old = function ($x) use ($y) { return 1; };"),
+        ("function", "short", "$short = fn($x) => 1;"),
+    ],
+    "a.sh": [
+        ("function", "plain", "plain() {\n  echo 'é'\n}"),
+        ("function", "worded", "function worded { ls; }"),
+        ("function", "apart", "function apart() (\n  ls\n)"),
+    ],
+    "a.lua": [
+        ("function", "plain", "local function plain(a, ...) return a end"),
+        ("function", "M.add", "function M.add(a) end"),
+        ("method", "M:get", "function M:get(a) end"),
+        ("function", "kept", "local kept = function() return 'é' end"),
+        ("function", "M.set", "M.set = function(a) end"),
+        ("method", "inner", "inner = function() end"),
+    ],
+    "a.kt": [
+        (
+            "class",
+            "Point",
+            "@Ann\nclass Point<T>(val x: Int) : Base() {\n    fun move(d: Int = 1, vararg e: Int): Int {\n"
+            "        return d\n    }\n\n    override fun one() = 1\n\n    companion object {\n"
+            "        fun make() = 1\n    }\n}",
+        ),
+        ("method", "move", "fun move(d: Int = 1, vararg e: Int): Int {\n        return d\n    }"),
+        ("method", "one", "override fun one() = 1"),
+        ("method", "make", "fun make() = 1"),
+        ("class", "Shape", "interface Shape {\n    fun area(): Double\n}"),
+        ("method", "area", "fun area(): Double"),
+        ("class", "Single", "object Single {\n    val a = 1\n}"),
+        ("class", "E", "enum class E {\n    A, B;\n\n    fun low() = 1\n}"),
+        ("method", "low", "fun low() = 1"),
+        ("class", "P", "data class P(val a: Int)"),
+        ("function", "extended", "fun <T> T.extended(a: Int) = a"),
+        ("class", "Id", "typealias Id = Int"),
+        ("function", "outer", "fun outer() {\n    fun inner() {}\n}"),
+        ("function", "inner", "fun inner() {}"),
+    ],
+    "a.sql": [
+        (
+            "function",
+            "add",
+            "CREATE OR REPLACE FUNCTION add(a int, b int) RETURNS int AS $$\nBEGIN\n  RETURN a + b;\nEND;\n"
+            "$$ LANGUAGE plpgsql",
+        ),
+        ("function", "shop.buy", "CREATE PROCEDURE shop.buy(a int) AS $$ SELECT 'é' $$ LANGUAGE sql"),
+        ("function", "told", "CREATE TRIGGER told BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION add()"),
+    ],
 }
+# What must follow a definition.
+BEHIND = {"a.c": ";", "a.cpp": ";", "a.sql": ";"}
 
 
 @LANGUAGES
 def test_every_query_compiles(language: Language) -> None:
     names = [path.stem for path in language.folder.glob("*.scm")]
-    assert "definitions" in names
+    assert not language.has_query("none")
     for name in names:
+        assert language.has_query(name)
         query = language.query(name)
         assert query.pattern_count > 0
         assert query is language.query(name)
@@ -184,19 +299,27 @@ def test_a_config_makes_sense(language: Language) -> None:
         if docstring.kind == "above":
             assert not docstring.matches("/* plain */")
     assert language.indent.strip() == ""
-    assert bool(language.quotes or language.multiline_quotes) == bool(language.string_nodes)
+    assert language.string_nodes or not (language.quotes or language.multiline_quotes)
 
 
 def test_no_two_languages_claim_the_same_file() -> None:
     for claims in ("lsp_ids", "extensions", "filenames"):
         every = [claim for language in languages() for claim in getattr(language, claims)]
         assert len(every) == len(set(every))
-    assert len(languages()) == len(list(grammars_folder().glob("*/config.toml"))) == 9
+    assert len(languages()) == len(list(grammars_folder().glob("*/config.toml"))) == 22
 
 
-def test_every_language_has_a_sample() -> None:
+def test_every_language_with_definitions_has_a_sample() -> None:
     sampled = [marked("", path).document.language for path in SAMPLES]
-    assert {language.id for language in sampled if language} == {language.id for language in languages()}
+    defining = {language.id for language in languages() if language.has_query("definitions")}
+    assert {language.id for language in sampled if language} == defining
+
+
+def test_a_language_without_functions_has_no_definitions() -> None:
+    for path in ("a.html", "a.css", "a.json", "a.yaml", "a.toml", "a.md"):
+        document = marked("a: b\n", path).document
+        assert document.language is not None and document.language.docstring is None
+        assert definitions(document) == []
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
@@ -208,8 +331,12 @@ def test_definitions_are_found_with_their_exact_text(path: str, newline: str) ->
         if not any(text in part for part in parts):
             # An extern block is no definition, and a class may need its semicolon.
             parts.append('extern "C" { fn ext(a: u8); }' if name == "ext" else text)
-    end = ";" if path in ("a.c", "a.cpp") else ""
-    document = marked((end + newline * 2).join(parts) + end + newline, path).document
+    if path == "a.lua":
+        # A method is a field of a table.
+        parts[-1] = f"local t = {{ {parts[-1]} }}"
+    end = BEHIND.get(path, "")
+    text = "<?php" + newline if path == "a.php" else ""
+    document = marked(text + (end + newline * 2).join(parts) + end + newline, path).document
     assert error_count(document) == 0
     assert [(each.kind, each.name, unit(document, each)) for each in definitions(document)] == expected
 
@@ -227,6 +354,17 @@ def test_definitions_are_found_with_their_exact_text(path: str, newline: str) ->
         ("A.java", "class A { void f() {} }\n", ["{ void f() {} }", "{}"]),
         ("a.c", "int f(void) { return 1; }\n", ["{ return 1; }"]),
         ("a.cpp", "struct A { void f(); };\n", ["{ void f(); }", None]),
+        (
+            "a.cs",
+            "class A { void F() { é(); } int G() => 1; }\n",
+            ["{ void F() { é(); } int G() => 1; }", "{ é(); }", "=> 1"],
+        ),
+        ("a.rb", "def f\n  a\n  b\nend\n", ["a\n  b"]),
+        ("a.php", "<?php abstract class A { abstract function f(); }\n", ["{ abstract function f(); }", None]),
+        ("a.sh", "f() { ls; }\n", ["{ ls; }"]),
+        ("a.lua", "local f = function() return 1 end\n", ["return 1"]),
+        ("a.kt", "fun f() { g() }\n", ["{ g() }"]),
+        ("a.sql", "CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1;\n", ["RETURN 1;"]),
     ],
 )
 def test_bodies_and_names_are_found(path: str, text: str, bodies: list[str | None]) -> None:
@@ -268,6 +406,19 @@ def test_a_function_pointer_is_a_variable(path: str) -> None:
         (None, "file:///dir.py/a", None),
         (None, "file:///.py", None),
         (None, "file:///a.txt", None),
+        ("csharp", "file:///a", "csharp"),
+        ("cs", "file:///a", "csharp"),
+        ("shellscript", "file:///a", "bash"),
+        ("sh", "file:///a", "bash"),
+        ("zsh", "file:///a.zsh", "bash"),
+        ("dockercompose", "file:///compose.yml", "yaml"),
+        ("yaml.ansible", "file:///a.yml", "yaml"),
+        ("jsonc", "file:///tsconfig.json", "json"),
+        ("plaintext", "file:///dir/Gemfile", "ruby"),
+        (None, "file:///home/.bashrc", "bash"),
+        (None, "file:///dir/Cargo.lock", "toml"),
+        (None, "file:///dir/README.MD", "markdown"),
+        (None, "a.KT", "kotlin"),
         ("cobol", "", None),
     ],
 )

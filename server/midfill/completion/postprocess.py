@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from midfill.completion.trigger import Block, columns
+from midfill.completion.trigger import Block, closer, columns
 from midfill.text import indentation, is_blank
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
@@ -38,12 +38,9 @@ def block_end(written: str, block: Block, after: str, in_string: Callable[[str],
 
 
 def _closes(line: str, block: Block, following: str | None) -> bool:
-    """A closing bracket just outside the block belongs to it, unless it stands behind the cursor already."""
-    return (
-        line.strip()[:1] in _PAIRS
-        and columns(indentation(line)) == block.floor - 1
-        and (following is None or following.strip()[:1] != line.strip()[:1])
-    )
+    """What closes a block just outside of it belongs to it, unless it stands behind the cursor already."""
+    mark = closer(line)
+    return mark is not None and columns(indentation(line)) == block.floor - 1 and mark != closer(following or "")
 
 
 def fitted(suggestion: str, tail: str) -> tuple[str, int]:

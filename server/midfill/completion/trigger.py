@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,9 @@ Rejection = Literal[
     "empty",  # the model had nothing to add
     "repeatsSuffix",  # the model repeated what stands behind the cursor
 ]
+
+
+_CLOSER = re.compile(r"[)\]}]|(?i:end(?: (?:if|loop|case))?|fi|done|esac)(?=[\s;,).]*$)|</[\w:.-]+>")
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ def wanted(document: Document, cursor: int, invoked: bool, config: Config) -> Li
     if document.language and set(document.language.lsp_ids) & set(config.disabled_languages):
         return Rejected("languageDisabled")
     document = document.seen_at(cursor)
+    if document.language and set(document.language.lsp_ids) & set(config.disabled_languages):
+        return Rejected("languageDisabled")
     text = document.text
     line = text.line_of(cursor)
     before = text.slice(text.line_start(line), cursor)
@@ -59,11 +65,17 @@ def wanted(document: Document, cursor: int, invoked: bool, config: Config) -> Li
     if not is_blank(before):
         opened = opens_block(document, cursor)
         return Block(columns(indentation(before)) + 1, before) if opened else Line(tail)
-    below = text.line(line + 1)
-    if not is_blank(below) and columns(indentation(below)) >= columns(before) and below.strip()[0] not in ")]}":
+    below = text.line(line + 1) if text.line_start(line + 1) < document.end else ""
+    if not is_blank(below) and columns(indentation(below)) >= columns(before) and closer(below) is None:
         # Code goes on right below: there is a line to fill, not a block.
         return Line(tail)
     return Block(_floor(document, cursor, before), before)
+
+
+def closer(line: str) -> str | None:
+    """What of a line closes a block: a bracket, a word that stands alone, or a closing tag."""
+    found = _CLOSER.match(line.strip())
+    return found[0] if found else None
 
 
 def columns(indentation: str) -> int:

@@ -56,6 +56,40 @@ CONVENTIONS = {
         "`@return description`",
         "`@throws`",
     ),
+    "KDoc": Convention(
+        "a KDoc comment: one summary sentence, then tags",
+        "`@param name description` for each parameter",
+        "`@return description`",
+        "`@throws`",
+    ),
+    "C# XML": Convention(
+        "a C# XML documentation comment: one sentence between `<summary>` and `</summary>`, then elements",
+        '`<param name="name">description</param>` for each parameter',
+        "`<returns>description</returns>`",
+        '`<exception cref="Type">when</exception>`',
+    ),
+    "PHPDoc": Convention(
+        "a PHPDoc comment: one summary sentence, then tags",
+        "`@param type $name description` for each parameter",
+        "`@return type description`",
+        "`@throws`",
+    ),
+    "YARD": Convention(
+        "a YARD comment: one summary sentence, then tags",
+        "`@param name [Type] description` for each parameter",
+        "`@return [Type] description`",
+        "`@raise [Type]`",
+    ),
+    "LDoc": Convention(
+        "an LDoc comment: one summary sentence, then tags",
+        "`@param name description` for each parameter",
+        "`@return description`",
+        "`@raise`",
+    ),
+    "Bash": Convention(
+        "a comment of one to three complete sentences: what the function does, which arguments it takes, by "
+        "position, and what it prints"
+    ),
     "Doxygen": Convention(
         "a Doxygen comment: `@brief` with one summary sentence, then tags",
         "`@param name description` for each parameter",
@@ -77,10 +111,17 @@ class Facts:
 def facts_of(document: Document, definition: Definition) -> Facts:
     code = document.text.slice(definition.name_end, definition.end)
     returns = re.search(r"\b(?:return|yield)\b[ \t]*[^;\s]|=>|->(?! *(?:None|\(\))\b)", code) is not None
-    raises = (
-        re.search(r"\b(?:raise|throw|throws|panic!?|unwrap|expect|assert\w*!?)\b|\bErr\(|\?;", code) is not None
-    )
-    return Facts(parameters(document, definition), returns, raises)
+    if document.language is not None and (implicit := _RETURNS.get(document.language.id)):
+        returns = returns or implicit.match(definition.name + code) is not None
+    return Facts(parameters(document, definition), returns, _RAISES.search(code) is not None)
+
+
+_RAISES = re.compile(r"\b(?:raise|throw|throws|panic!?|unwrap|expect|assert\w*!?)\b|\bErr\(|\?;|(?<![.\w])error\(")
+# What returns a value without saying so: nearly all Ruby methods, and a Kotlin function that is one expression.
+_RETURNS = {
+    "ruby": re.compile(r"(?!initialize\b)"),
+    "kotlin": re.compile(r"\w+\([^{]*\)\s*(?::[^{=]*)?=(?!=)"),
+}
 
 
 def request(convention: Convention, facts: Facts) -> str:
@@ -118,15 +159,20 @@ def without_inventions(lines: Sequence[str], facts: Facts) -> list[str]:
 
 
 _HEADER = re.compile(r"(?:# )?(Args|Arguments|Parameters|Returns?|Yields?|Raises|Errors|Panics|Throws):?\s*$")
-_TAG = re.compile(r"[@\\](\w+)")
+_TAG = re.compile(r"[@\\](\w+)|<(param|returns|exception)\b")
 _TOPICS = {
     "param": "parameter",
     "return": "returns",
     "returns": "returns",
     "throws": "raises",
+    "raise": "raises",
     "exception": "raises",
 }
-_TAG_NAME = re.compile(r"[@\\]param\s+(?:\[\w+\]\s+)?(?:\{[^}]*\}\s+)?\[?(\w+)")
+# In PHP the type comes first, and the name has a dollar; in C# the name is an attribute.
+_TAG_NAME = re.compile(
+    r"""(?:[@\\]param\s+(?:[^$\s]+(?:, [^$\s]+)*\s+(?=[&.]*\$))?(?:\[\w+\]\s+)?(?:\{[^}]*\}\s+)?[\[&.$]*"""
+    r"""|<param\s+name=["'])(\w+)"""
+)
 _ENTRY = re.compile(r"(\s*)(?:[*-] )?[*`]{0,3}([\w.]+)`?\s*(?:\(.*?\))?\s*(?::|-|$)")
 
 
@@ -147,7 +193,7 @@ def _topic(line: str) -> str | None:
             return "parameters"
         return "returns" if word.startswith(("Return", "Yield")) else "raises"
     if tag := _TAG.match(line):
-        return _TOPICS.get(tag[1], "other")
+        return _TOPICS.get(tag[1] or tag[2], "other")
     return None
 
 
