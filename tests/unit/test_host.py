@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -51,10 +51,22 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     place = Path(tempfile.mkdtemp(prefix="midfill-"))
     monkeypatch.setenv("MIDFILL_RUNTIME", str(place))
     monkeypatch.setenv("MIDFILL_LOGS", str(place / "logs"))
+    children: list[subprocess.Popen[bytes]] = []
+    start = remote._start
+
+    def remembered(command: Sequence[str]) -> subprocess.Popen[bytes]:
+        children.append(start(command))
+        return children[-1]
+
+    monkeypatch.setattr(remote, "_start", remembered)
     yield place
     monkeypatch.setenv("MIDFILL_RUNTIME", str(place))
     if runtime.is_claimed():
         asyncio.run(remote.stop())
+    for child in children:
+        # One that came late finds the lock free now, and would be the next host.
+        child.kill()
+        child.wait()
     shutil.rmtree(place)
 
 
