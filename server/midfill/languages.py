@@ -32,11 +32,11 @@ class Docstring:
     opening: str
     line: str
     closing: str
-    pattern: re.Pattern[str]
+    pattern: str
 
     def matches(self, comment: str) -> bool:
         """Whether a comment (or string) that begins like this documents what follows it."""
-        return self.pattern.match(comment) is not None
+        return re.match(self.pattern, comment) is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +55,8 @@ class Language:
     block_comment: tuple[str, str] | None
     block: Literal["indent", "braces", "words"] | None
     """What shows where a block ends; words are `end` and the like. None where there are no blocks."""
-    block_opener: re.Pattern[str] | None
-    """Found in the code up to the cursor, without the blanks at its end, where that opens a block."""
+    block_opener: str | None
+    """A regular expression, found in the code up to the cursor, without blanks, where that opens a block."""
     multiline_quotes: tuple[str, ...]
     """The quotes of strings that may go over several lines."""
     quotes: tuple[str, ...]
@@ -156,8 +156,6 @@ def _load(path: Path) -> Language:
 
     config = tomllib.loads(path.read_text(encoding="utf-8"))
     nodes: Mapping[str, Any] = config["nodes"]
-    docstring = config.get("docstring")
-    block_opener = config.get("block_opener")
     return Language(
         id=path.parent.name,
         name=config["name"],
@@ -168,11 +166,11 @@ def _load(path: Path) -> Language:
         comments_begin_words=config.get("comments_begin_words", False),
         block_comment=(pair[0], pair[1]) if (pair := config.get("block_comment")) else None,
         block=config.get("block"),
-        block_opener=re.compile(block_opener) if block_opener else None,
+        block_opener=config.get("block_opener"),
         multiline_quotes=tuple(config["multiline_quotes"]),
         quotes=tuple(config.get("quotes", "\"'")),
         indent=config["indent"],
-        docstring=Docstring(**{**docstring, "pattern": re.compile(docstring["pattern"])}) if docstring else None,
+        docstring=Docstring(**docstring) if (docstring := config.get("docstring")) else None,
         comment_nodes=frozenset(nodes["comment"]),
         string_nodes=frozenset(nodes["string"]),
         code_in_string_nodes=frozenset(nodes.get("code_in_string", ())),

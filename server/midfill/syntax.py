@@ -171,7 +171,7 @@ def opens_block(document: Document, offset: int) -> bool:
             code = document.text.line(above) + "\n" + code
         if _scan(code, language).depth != 0:
             return False
-    return language.block_opener.search(code) is not None
+    return re.search(language.block_opener, code) is not None
 
 
 def top_level_starts(document: Document) -> list[int]:
