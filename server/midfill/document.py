@@ -59,6 +59,11 @@ class Document:
         """Where the text ends that is in the document's language."""
         return self.part[1] if self.part else len(self.text)
 
+    @property
+    def code(self) -> str:
+        """The text that is in the document's language."""
+        return self.text.slice(*self.part) if self.part else str(self.text)
+
     def seen_at(self, start: int, end: int | None = None) -> Document:
         """The document as one of the language at the bytes `start..end`: of a Markdown fence's, for example.
 

@@ -70,6 +70,30 @@ def test_takes_invented_arguments_out_of_a_rustdoc_list() -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "@param int {} The a.",
+        "@param array<string, int> ${} The a.",
+        "@param string ...${} The a.",
+        "@param {} [Integer] the a",
+        "@param [Integer] {} the a",
+        "@param {} the a, in $",
+        '<param name="{}">The a.</param>',
+    ],
+)
+def test_knows_the_name_in_every_form_of_a_tag(line: str) -> None:
+    line = line.replace("int {}", "int ${}")
+    lines = ["Do it.", line.replace("{}", "a"), line.replace("{}", "b")]
+    assert without_inventions(lines, Facts(["a"], returns=False, raises=False)) == lines[:2]
+
+
+def test_takes_invented_elements_out_of_an_xml_comment() -> None:
+    lines = ["<summary>", "Do it.", "</summary>", '<param name="b">Invented.</param>']
+    lines += ["<returns>Nothing.</returns>", '<exception cref="E">Never.</exception>', "@raise [E] never"]
+    assert without_inventions(lines, Facts(["a"], returns=False, raises=False)) == lines[:3]
+
+
+@pytest.mark.parametrize(
     ("path", "code", "facts"),
     [
         ("a.py", "def f(a, *b, c=1, **d):\n    return a\n", Facts(["a", "b", "c", "d"], True, False)),
@@ -85,6 +109,21 @@ def test_takes_invented_arguments_out_of_a_rustdoc_list() -> None:
         ("a.c", "int *f(int a, char **b, void *c) { return 0; }\n", Facts(["a", "b", "c"], True, False)),
         ("a.c", "void f(void) { }\n", Facts([], False, False)),
         ("a.cpp", "int f(const std::string& a, int b = 3) { return 1; }\n", Facts(["a", "b"], True, False)),
+        ("a.cs", "class A { int F(int a, string b = null) { return a; } }\n", Facts(["a", "b"], True, False)),
+        ("a.cs", "class A { int F() => throw new E(); }\n", Facts([], True, True)),
+        (
+            "a.rb",
+            "def f(a, b = 1, *c, d: 2, **e, &g)\n  a\nend\n",
+            Facts(["a", "b", "c", "d", "e", "g"], True, False),
+        ),
+        ("a.rb", "class A\n  def initialize(a)\n    raise E\n  end\nend\n", Facts(["a"], False, True)),
+        ("a.php", "<?php function f(int $a, &$b, ...$c) { return 1; }\n", Facts(["a", "b", "c"], True, False)),
+        ("a.php", "<?php class A { function __construct(private int $a) { } }\n", Facts(["a"], False, False)),
+        ("a.lua", "local function f(a, b, ...) error('x') end\n", Facts(["a", "b"], False, True)),
+        ("a.kt", "fun f(a: Int = 1, vararg b: Int): Int {\n    return a\n}\n", Facts(["a", "b"], True, False)),
+        ("a.kt", "fun f(a: Int) = a\n", Facts(["a"], True, False)),
+        ("a.kt", "fun f() {\n    g()\n}\n", Facts([], False, False)),
+        ("a.sh", "f() {\n  ls\n}\n", Facts(None, False, False)),
     ],
 )
 def test_reads_the_facts_from_the_code(path: str, code: str, facts: Facts) -> None:

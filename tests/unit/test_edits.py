@@ -100,6 +100,20 @@ def test_documents_a_class() -> None:
          "/**\n * @brief A.\n */\nint f(int a) {\n    return a;\n}\n"),
         ("a.cpp", "template <typename T>\nT f(T a) {‸ return a; }\n", " @brief A.\n ",
          "/**\n * @brief A.\n */\ntemplate <typename T>\nT f(T a) { return a; }\n"),
+        ("a.cs", "class A\n{\n    [B]\n    int F(int a) {‸ return a; }\n}\n",
+         ' <summary>\n/// A.\n/// </summary>\n/// <param name="a">The a.</param>\n/// <returns>A.</returns>\n[B]',
+         'class A\n{\n    /// <summary>\n    /// A.\n    /// </summary>\n    /// <param name="a">The a.</param>\n'
+         "    /// <returns>A.</returns>\n    [B]\n    int F(int a) { return a; }\n}\n"),
+        ("a.rb", "class A\n  def f(a)‸\n    a\n  end\nend\n", " Gives a.\n#\n# @param a [Integer] the a\ndef f(a)",
+         "class A\n  # Gives a.\n  #\n  # @param a [Integer] the a\n  def f(a)\n    a\n  end\nend\n"),
+        ("a.php", "<?php\nfunction f(int $a) {‸ return $a; }\n", " Gives a.\n *\n * @param int $a The a.\n ",
+         "<?php\n/**\n * Gives a.\n *\n * @param int $a The a.\n */\nfunction f(int $a) { return $a; }\n"),
+        ("a.sh", "#!/bin/sh\nf() {‸\n  ls\n}\n", " Lists files.\nf() {",
+         "#!/bin/sh\n# Lists files.\nf() {\n  ls\n}\n"),
+        ("a.lua", "-- Old.\nlocal function f(a)‸ return a end\n", " Gives a.\n--- @param a the a\nlocal function",
+         "--- Gives a.\n--- @param a the a\nlocal function f(a) return a end\n"),
+        ("a.kt", "class A {\n    fun f(a: Int) = a‸\n}\n", " It.\n *\n * @param a the a\n ",
+         "class A {\n    /**\n     * It.\n     *\n     * @param a the a\n     */\n    fun f(a: Int) = a\n}\n"),
     ],
 )  # fmt: skip
 def test_documents_in_the_form_of_the_language(path: str, before: str, written: str, after: str) -> None:

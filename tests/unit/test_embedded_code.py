@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
-from buffers import marked, spanned
+from buffers import marked
 from completions import check, check_nothing
-from scripted import ScriptedEngine
+from edited import edit, refusal
 
 from midfill.config import Config
 from midfill.document import Document
-from midfill.edits import Wish, propose, resolve
-from midfill.engine.base import CancelToken
-from midfill.syntax import definition_at, error_count, kind_at, opens_block
+from midfill.edits import propose
+from midfill.syntax import error_count, kind_at, opens_block
 from midfill.text import Change, Edit, Encoding
 
 
@@ -51,7 +48,7 @@ def test_embedded_code_is_seen_as_its_own_language(path: str, text: str, languag
         seen = buffer.document.seen_at(buffer.start)
         assert seen.language is not None and seen.language.id == language
         assert seen.text is buffer.document.text
-        assert spanned(seen, seen.part) == expected
+        assert seen.code == expected
         assert seen.seen_at(buffer.start) is seen
         assert buffer.document.seen_at(buffer.start) is seen
 
@@ -79,6 +76,7 @@ def test_other_places_are_of_the_files_language(path: str, text: str) -> None:
     buffer = marked(text, path)
     assert buffer.document.seen_at(buffer.start) is buffer.document
     assert buffer.document.end == len(buffer.document.text)
+    assert buffer.document.code == str(buffer.document.text)
 
 
 def test_a_range_must_be_inside_the_code() -> None:
@@ -228,26 +226,47 @@ def test_a_block_ends_with_what_closes_it(path: str, before: str, model: str, af
 # -- edits -----------------------------------------------------------------------------------------------------
 
 
+FENCE = "It's:\n\n```python\n«def add(a, b):\n    return a + b\n»```\n\nMore.\n"
+
+
+def test_a_function_in_a_fence_is_changed() -> None:
+    edit(
+        FENCE,
+        "refactor",
+        "def add(a, b):\n    return sum([a, b])\n```",
+        path="a.md",
+        after="It's:\n\n```python\ndef add(a, b):\n    return sum([a, b])\n```\n\nMore.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("def add(a, b):\n    return (a\n```", "syntax"),
+        ("def add(a, b):\n    nonlocal a\n```", "not compile"),
+        ("import sys\n\n\ndef add(a, b):\n    return a\n```", "Put nothing before"),
+    ],
+)
+def test_a_change_in_a_fence_is_verified_by_its_own_language(written: str, reason: str) -> None:
+    assert reason in refusal(FENCE, "refactor", written, path="a.md")
+
+
 def test_a_function_in_a_script_is_documented_in_its_own_convention() -> None:
     before = "<p>it's</p>\n<script>\n  function add(a, ‸b) {\n    return a + b;\n  }\n</script>\n"
     buffer = marked(before, "a.html")
     assert [action.id for action in propose(buffer.document, buffer.start, buffer.end, ())][:1] == ["docstring"]
-    engine = ScriptedEngine(
-        [" Add two numbers.\n * @param {number} a The first.\n * @param {number} b The other.\n"]
-    )
-    wish = Wish("docstring", buffer.start, buffer.end)
-    result = asyncio.run(resolve(buffer.document, wish, Config(), engine, CancelToken()))
-    assert result.reason is None
-    assert str(buffer.document.edited(result.edits).text) == (
-        "<p>it's</p>\n<script>\n  /**\n   * Add two numbers.\n   * @param {number} a The first.\n"
-        "   * @param {number} b The other.\n   */\n  function add(a, b) {\n    return a + b;\n  }\n</script>\n"
+    edit(
+        before,
+        "docstring",
+        " Add two numbers.\n * @param {number} a The first.\n * @param {number} b The other.\n",
+        path="a.html",
+        after="<p>it's</p>\n<script>\n  /**\n   * Add two numbers.\n   * @param {number} a The first.\n"
+        "   * @param {number} b The other.\n   */\n  function add(a, b) {\n    return a + b;\n  }\n</script>\n",
     )
 
 
 def test_a_language_without_a_convention_is_offered_no_documentation() -> None:
-    buffer = marked("CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN ‸1;\n", "a.sql")
-    assert definition_at(buffer.document, buffer.start, buffer.end) is not None
+    before = "CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN ‸1;\n"
+    buffer = marked(before, "a.sql")
     assert [action.id for action in propose(buffer.document, buffer.start, buffer.end, ())] == ["refactor"]
-    wish = Wish("docstring", buffer.start, buffer.end)
-    result = asyncio.run(resolve(buffer.document, wish, Config(), ScriptedEngine([]), CancelToken()))
-    assert result.reason == "SQL has no convention of documentation."
+    assert refusal(before, "docstring", "", path="a.sql") == "SQL has no convention of documentation."

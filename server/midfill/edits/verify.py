@@ -107,7 +107,7 @@ def _python_error(before: Document, after: Document) -> str | None:
     """The compiler's complaint about a Python file that compiled before."""
     if before.language is None or before.language.id != "python":
         return None
-    return None if _compile(str(before.text)) else _compile(str(after.text))
+    return None if _compile(before.code) else _compile(after.code)
 
 
 def _compile(source: str) -> str | None:
