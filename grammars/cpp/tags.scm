@@ -1,0 +1,3 @@
+; inherits: c
+
+(alias_declaration name: (type_identifier) @name) @definition.constant
