@@ -31,6 +31,8 @@ class Config:
     """Whether repeated code is guessed and verified, which makes answers faster."""
     completion_wait_ms: int = field(default=1000, metadata={"is": "a whole number", "from": 0, "to": 60000})
     """How long `textDocument/completion`, the fallback, may hold up the client's pop-up menu."""
+    index: bool = field(default=True, metadata={"is": "true or false"})
+    """Whether the symbols of the workspace are indexed, so that the model can be told of other files."""
     complete_model: str = field(default="complete", metadata={"is": "a model's name or role"})
     edit_model: str = field(default="edit", metadata={"is": "a model's name or role"})
     edit_attempts: int = field(default=3, metadata={"is": "a whole number", "from": 1, "to": 5})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lsprotocol import types
 
-from midfill.lsp import code_action, commands, completion, sync, warm
+from midfill.lsp import code_action, commands, completion, index, sync, warm
 from midfill.lsp.progress import show_loading
 from midfill.lsp.server import Server, midfill_settings
 
@@ -16,6 +16,7 @@ def register(server: Server) -> None:
     code_action.register(server)
     commands.register(server)
     warm.register(server)
+    index.register(server)
     show_loading(server)
 
     @server.feature(types.INITIALIZE)
@@ -29,8 +30,10 @@ def register(server: Server) -> None:
     def initialized(_: types.InitializedParams) -> None:
         # Not earlier, because before this a server may not send messages, and wrong settings make one.
         server.configure(server.settings_at_start)
+        server.index.start()
 
     @server.feature(types.SHUTDOWN)
     async def shutdown(_: None) -> None:
         server.warm.stop()
+        server.index.stop()
         await server.engine.close()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
 from midfill.engine.base import Event, LoadProgress, Role
-from midfill.lsp.server import Server
+
+if TYPE_CHECKING:
+    from midfill.lsp.server import Server
 
 
 class Progress:

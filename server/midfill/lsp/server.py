@@ -28,6 +28,7 @@ from midfill.config import Config, parse
 from midfill.document import Document
 from midfill.engine.base import CancelToken, Engine
 from midfill.lsp import convert
+from midfill.lsp.index import Indexes
 from midfill.lsp.warm import Warmth
 from midfill.text import Encoding
 
@@ -52,6 +53,7 @@ class Server(LanguageServer):
         self.history: deque[Explained] = deque(maxlen=200)
         self.running: Running | None = None
         self.warm = Warmth(self)
+        self.index = Indexes(self)
         self.settings_at_start: object = None
         self._said: set[str] = set()
 

@@ -37,3 +37,4 @@ def register(server: Server) -> None:
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
         server.configure(midfill_settings(params.settings))
+        server.index.follow()

@@ -1,0 +1,180 @@
+"""The index as an editor meets it: progress, cancelling, files that change, folders that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lsprotocol import types
+from pytest_lsp import LanguageClient, make_test_lsp_client
+
+from conftest import HERE, capabilities_of
+from midfill.index.store import Reader, database
+from midfill.lsp.index import _folder
+
+Begin = Callable[..., Awaitable[LanguageClient]]
+
+
+@pytest.fixture
+async def begin(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Begin]:
+    """Start a server for these folders; `client.watchers` are the globs that it wants to be told of."""
+    monkeypatch.setenv("MIDFILL_CACHE", str(tmp_path_factory.mktemp("cache")))
+    clients: list[LanguageClient] = []
+
+    async def begun(*folders: Path, editor: str = "vscode_languageclient_10", **settings: Any) -> LanguageClient:
+        client: Any = make_test_lsp_client()
+        client.watchers = []
+
+        @client.feature(types.CLIENT_REGISTER_CAPABILITY)
+        def register(params: types.RegistrationParams) -> None:
+            for each in params.registrations:
+                client.watchers += [
+                    watcher["globPattern"] for watcher in _plain(each.register_options)["watchers"]
+                ]
+
+        clients.append(client)
+        await client.start_io(sys.executable, str(HERE / "scripted_server.py"), json.dumps(["x"]))
+        params = types.InitializeParams(capabilities_of(editor), initialization_options=settings)
+        params.workspace_folders = [types.WorkspaceFolder(folder.as_uri(), folder.name) for folder in folders]
+        await client.initialize_session(params)
+        return client
+
+    yield begun
+    for client in clients:
+        await client.shutdown_session()
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def filled(folder: Path, count: int) -> Path:
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        (folder / f"m{number}.py").write_text(f"def f{number}(a, b): ...\n")
+    return folder
+
+
+def known(folder: Path, *names: str) -> set[str]:
+    reader = Reader(database(folder))
+    found = {symbol.name for symbol in reader.named(names)}
+    reader.close()
+    return found
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came")
+
+
+def steps(client: LanguageClient) -> list[Any]:
+    return [step for those in client.progress_reports.values() for step in those]
+
+
+def tell(client: LanguageClient, path: Path, kind: types.FileChangeType) -> None:
+    client.workspace_did_change_watched_files(
+        types.DidChangeWatchedFilesParams([types.FileEvent(path.as_uri(), kind)])
+    )
+
+
+async def test_a_new_workspace_is_indexed_with_progress(begin: Begin, tmp_path: Path) -> None:
+    folder = filled(tmp_path / "shop", 250)
+    client = await begin(folder)
+    await until(lambda: steps(client) and isinstance(steps(client)[-1], types.WorkDoneProgressEnd))
+    first, *between, _ = steps(client)
+    assert isinstance(first, types.WorkDoneProgressBegin)
+    assert (first.title, first.cancellable) == ("Midfill: indexing shop", True)
+    assert between[-1].message == "250 of 250 files"
+    assert known(folder, "f0", "f249") == {"f0", "f249"}
+
+
+async def test_a_small_workspace_needs_no_progress(begin: Begin, tmp_path: Path) -> None:
+    folder = filled(tmp_path / "shop", 3)
+    client = await begin(folder)
+    await until(lambda: known(folder, "f2"))
+    assert steps(client) == []
+
+
+async def test_indexing_can_be_cancelled(begin: Begin, tmp_path: Path) -> None:
+    folder = filled(tmp_path / "shop", 3000)
+    client = await begin(folder)
+    await until(lambda: steps(client))
+    (token,) = client.progress_reports
+    client.window_work_done_progress_cancel(types.WorkDoneProgressCancelParams(token))
+    await until(lambda: isinstance(steps(client)[-1], types.WorkDoneProgressEnd))
+    names = [f"f{number}" for number in range(3000)]
+    reached = known(folder, *names)
+    await asyncio.sleep(0.3)
+    assert known(folder, *names) == reached
+    assert len(reached) < 3000
+    # What changes is still followed, from where it was.
+    (folder / "m1.py").write_text("def changed(): ...\n")
+    tell(client, folder / "m1.py", types.FileChangeType.Changed)
+    await until(lambda: known(folder, "changed"))
+
+
+async def test_watched_files_are_followed(begin: Begin, tmp_path: Path) -> None:
+    folder = filled(tmp_path / "shop", 3)
+    client = await begin(folder)
+    await until(lambda: known(folder, "f2"))
+    await until(lambda: client.watchers)  # type: ignore[attr-defined]
+    patterns = client.watchers  # type: ignore[attr-defined]
+    assert "**/.gitignore" in patterns
+    assert any(pattern.startswith("**/*.{") and "py" in pattern for pattern in patterns)
+    (folder / "new.py").write_text("def new(): ...\n")
+    (folder / "m0.py").unlink()
+    tell(client, folder / "new.py", types.FileChangeType.Created)
+    tell(client, folder / "m0.py", types.FileChangeType.Deleted)
+    await until(lambda: known(folder, "f0", "f2", "new") == {"f2", "new"})
+    (folder / ".gitignore").write_text("m*.py\n")
+    tell(client, folder / ".gitignore", types.FileChangeType.Created)
+    await until(lambda: known(folder, "f2", "new") == {"new"})
+
+
+async def test_saved_files_are_followed(begin: Begin, tmp_path: Path) -> None:
+    folder = filled(tmp_path / "shop", 3)
+    client = await begin(folder, editor="neovim")
+    await until(lambda: known(folder, "f2"))
+    (folder / "m2.py").write_text("def saved(): ...\n")
+    uri = (folder / "m2.py").as_uri()
+    client.text_document_did_save(types.DidSaveTextDocumentParams(types.TextDocumentIdentifier(uri)))
+    await until(lambda: known(folder, "f2", "saved") == {"saved"})
+
+
+async def test_folders_come_and_the_setting_goes(begin: Begin, tmp_path: Path) -> None:
+    one, two = filled(tmp_path / "one", 2), filled(tmp_path / "two", 2)
+    client = await begin(one, index=False)
+    event = types.WorkspaceFoldersChangeEvent(added=[types.WorkspaceFolder(two.as_uri(), "two")], removed=[])
+    client.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(event))
+    await asyncio.sleep(0.3)
+    assert not database(one).exists() and not database(two).exists()
+    client.workspace_did_change_configuration(types.DidChangeConfigurationParams({"midfill": {"index": True}}))
+    await until(lambda: known(one, "f1") and known(two, "f1"))
+
+
+async def test_leaving_while_indexing(begin: Begin, tmp_path: Path) -> None:
+    client = await begin(filled(tmp_path / "shop", 2000))
+    await until(lambda: steps(client))
+
+
+def test_only_folders_of_projects_are_indexed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "users" / "me"
+    (home / "project").mkdir(parents=True)
+    (home / "file").write_text("")
+    monkeypatch.setenv("HOME", str(home))
+    assert _folder((home / "project").as_uri()) == home / "project"
+    for refused in (home, home.parent, Path("/"), home / "none", home / "file"):
+        assert _folder(refused.as_uri()) is None
+    assert _folder("untitled:1") is None and _folder("") is None and _folder("file:///a%00b") is None
