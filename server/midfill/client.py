@@ -53,7 +53,8 @@ class Editor:
                 capabilities=CAPABILITIES,
                 root_uri=folder.as_uri(),
                 workspace_folders=[types.WorkspaceFolder(folder.as_uri(), folder.name)],
-                initialization_options={"midfill": settings or {}},
+                # What a command or a benchmark has to ask is asked before an index is there.
+                initialization_options={"midfill": {"index": False, **(settings or {})}},
                 client_info=types.ClientInfo("midfill command line"),
             )
         )
