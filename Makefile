@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup models demo check format test bench vscode clean
+.PHONY: setup models demo check format test bench eval eval-quick vscode clean
 
 setup: $(READY)
 
@@ -56,6 +56,23 @@ bench: models
 	@$(BIN)/python tests/bench/with_llama_server.py $(BIN)/midfill bench typing \
 		--json build/bench/typing.json --plot build/bench/typing.png $(BENCH)
 	@$(BIN)/midfill bench edit --json build/bench/edit.json
+
+# EVAL is the folder of the data. `eval` compares with a llama-server, which is built on first use.
+WITH_PEER := $(BIN)/python tests/bench/with_llama_server.py
+PEER_BUILT := $(wildcard build/bench/llama_cpp_python-*/output/bin/llama-server)
+
+eval: models
+	@test -d "$(EVAL)" || { echo "Say where the data is: make $@ EVAL=path/to/data."; exit 2; }
+	@$(BIN)/pip install --quiet -e '.[bench]'
+	@mkdir -p build/eval
+	@$(WITH_PEER) $(BIN)/python tests/eval/run.py "$(EVAL)" \
+		--json build/eval/eval.json --plot build/eval/eval.png
+
+# A sample, without the peer if its server is not there.
+eval-quick: models
+	@test -d "$(EVAL)" || { echo "Say where the data is: make $@ EVAL=path/to/data."; exit 2; }
+	@$(if $(PEER_BUILT),$(WITH_PEER)) $(BIN)/python tests/eval/run.py "$(EVAL)" \
+		--limit 2 --minutes 4.5 --systems midfill,raw,infill
 
 vscode:
 	cd client-config/vscode && npm ci && npm run check && npm run package
