@@ -17,9 +17,10 @@ LONGEST, SHORTEST = 4, 2
 # How many tokens a draft may have, chosen anew before each. With the token before it these are multiples of four,
 # since a CPU's kernels multiply four rows at a time.
 LENGTHS = (0, 1, 3, 7, 11, 15)
-# How often a drafted token was right, by the length of the run of tokens that the guess rests on; 0 stands for the
-# tokens that healing dropped. (0.5B model, 16 holes in library code, `midfill bench drafts`.)
-_HOLDS = {0: 0.3, 2: 0.75, 3: 0.75, 4: 0.93}
+# How often the first token of a guess was right, by the length of the run of tokens that the guess rests on, and
+# how often each further one was, if the one before was. 0 stands for the tokens that healing dropped.
+_FIRST = {0: 0.3, 2: 0.5, 3: 0.6, 4: 0.8}
+_NEXT = 0.85
 # Weight of the newest of the observations that are averaged.
 _NEWS = 0.1
 # How fast it is forgotten that drafts did not pay, at each place where one was possible and not made.
@@ -93,30 +94,39 @@ class Payoff:
     def __init__(self) -> None:
         # Milliseconds for an evaluation of n tokens; 0.0 means that none was seen yet.
         self._cost = [0.0] * (LENGTHS[-1] + 2)
-        self._holds = dict(_HOLDS)
+        self._first = dict(_FIRST)
+        self._next = dict.fromkeys(_FIRST, _NEXT)
 
     def saw(self, tokens: int, milliseconds: float) -> None:
         """An evaluation of `tokens` tokens took so long."""
         if tokens < len(self._cost):
             known = self._cost[tokens]
-            self._cost[tokens] = milliseconds if not known else known + _NEWS * (milliseconds - known)
+            # An evaluation that paused for another one took long for no reason of its own.
+            change = min(milliseconds, 4 * known) - known
+            self._cost[tokens] = known + _NEWS * change if known else milliseconds
 
     def judged(self, rests_on: int, held: int, drafted: int) -> None:
         """Of a draft that rested on so many tokens, the first `held` tokens were right."""
-        for right in (True,) * held + (False,) * (held < drafted):
-            self._holds[rests_on] += _NEWS * (right - self._holds[rests_on])
+        if not drafted:
+            return
+        self._first[rests_on] += _NEWS * ((held > 0) - self._first[rests_on])
+        for right in (True,) * (held - 1) + (False,) * (0 < held < drafted):
+            self._next[rests_on] += _NEWS * (right - self._next[rests_on])
 
     def length(self, rests_on: int) -> int:
         """How many tokens of a guess to draft: as many as give the most tokens a millisecond."""
-        holds = min(self._holds[rests_on], 0.98)
-        best = max(LENGTHS, key=lambda n: (1 - holds ** (n + 1)) / (1 - holds) / self.cost(n + 1))
+        first, following = self._first[rests_on], min(self._next[rests_on], 0.98)
+
+        def tokens(draft: int) -> float:
+            return 1 + first * (1 - following**draft) / (1 - following)
+
+        best = max(LENGTHS, key=lambda draft: tokens(draft) / self.cost(draft + 1))
         if best == 0:
-            self._holds[rests_on] += _FORGET * (_HOLDS[rests_on] - self._holds[rests_on])
+            self._first[rests_on] += _FORGET * (_FIRST[rests_on] - self._first[rests_on])
         return best
 
     def cost(self, tokens: int) -> float:
-        """Milliseconds that an evaluation of so many tokens takes; estimated where none was seen (a CPU's
-        kernels multiply four rows at a time)."""
+        """Milliseconds that an evaluation of so many tokens takes; estimated where none was seen."""
         if self._cost[tokens]:
             return self._cost[tokens]
         one = self._cost[1] or 1.0
