@@ -20,6 +20,11 @@ class Config:
     """Whether a suggestion may be a block of lines."""
     max_line_tokens: int = field(default=48, metadata={"is": "a whole number", "from": 1, "to": 512})
     max_block_tokens: int = field(default=160, metadata={"is": "a whole number", "from": 1, "to": 2048})
+    in_comments: bool = field(default=True, metadata={"is": "true or false"})
+    in_strings: bool = field(default=True, metadata={"is": "true or false"})
+    """Whether to suggest inside comments and strings while the user types."""
+    min_confidence: int = field(default=0, metadata={"is": "a whole number", "from": 0, "to": 100})
+    """In percent: a suggestion of which the model is less sure is not made while the user types."""
     alternatives: int = field(default=3, metadata={"is": "a whole number", "from": 1, "to": 8})
     """How many distinct suggestions to make when the user asks for one."""
     latency_target_ms: int = field(default=500, metadata={"is": "a whole number", "from": 50, "to": 60000})

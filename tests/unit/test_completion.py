@@ -8,7 +8,7 @@ import pytest
 from completions import check, check_nothing, suggest
 from scripted import ScriptedEngine
 
-from midfill.completion import Completion, complete, warm_up
+from midfill.completion import complete, prefetch, warm_up
 from midfill.completion.cache import Memory
 from midfill.config import Config
 from midfill.document import Document
@@ -191,18 +191,112 @@ def test_the_prompt_is_anchored_and_the_users_text_is_no_control_part() -> None:
     assert [part.control for part in prompt] == [True, False, True, False, True, False]
 
 
-def test_the_same_question_is_answered_from_the_cache() -> None:
-    engine = ScriptedEngine(["1", "2"])
-    document = Document.open("file:///a.py", None, 1, "x = ")
-    memory: Memory = Memory()
+class Typist:
+    """Types into a buffer and asks, with one memory, for what is suggested and by whom."""
 
-    async def ask() -> tuple[str, str]:
-        answer = await complete(document, 4, False, Config(), engine, memory, CancelToken())
+    def __init__(self, before: str, *answers: str, path: str = "a.py") -> None:
+        left, _, right = before.partition("‸")
+        self.document = Document.open(f"file:///{path}", None, 1, left + right)
+        self.cursor = len(left.encode())
+        self.engine = ScriptedEngine(list(answers))
+        self.memory = Memory()
+
+    def type(self, text: str, behind: str = "", over: int = 0) -> None:
+        """Insert text; the editor adds `behind`, or lets the text go over so many characters."""
+        self.document = self.document.edited([Edit(self.cursor, self.cursor + over, text + behind)])
+        self.cursor += len(text.encode())
+
+    def ask(self, invoked: bool = False) -> tuple[str, str]:
+        answer = asyncio.run(
+            complete(self.document, self.cursor, invoked, Config(), self.engine, self.memory, CancelToken())
+        )
         return answer.text, answer.source
 
-    assert asyncio.run(ask()) == ("1", "model")
-    assert asyncio.run(ask()) == ("1", "cache")
-    assert len(engine.requests) == 1
+    def accepted(self) -> str:
+        answer = asyncio.run(
+            complete(self.document, self.cursor, False, Config(), self.engine, self.memory, CancelToken())
+        )
+        edit = Edit(answer.cursor, answer.cursor + answer.replaces, answer.text)
+        return str(self.document.edited([edit]).text)
+
+
+def test_the_same_question_is_answered_from_the_cache() -> None:
+    typist = Typist("x = ‸", "1", "2")
+    assert typist.ask() == ("1", "model")
+    assert typist.ask() == ("1", "cache")
+    # Whoever asks wants more than what is suggested to one who types.
+    assert typist.ask(invoked=True) == ("2", "model")
+    assert typist.ask() == ("2", "cache")
+
+
+def test_typing_what_is_suggested_needs_no_model() -> None:
+    typist = Typist("x = ‸\n", "compute(y)", "nothing")
+    typist.ask()
+    for letter in "compute":
+        typist.type(letter)
+        assert typist.ask()[1] == "typeThrough"
+    assert typist.ask() == ("(y)", "typeThrough")
+    assert len(typist.engine.requests) == 1
+
+
+def test_typing_back_finds_the_suggestion_again() -> None:
+    typist = Typist("x = ‸\n", "compute(y)", "nothing")
+    typist.ask()
+    typist.type("com")
+    assert typist.ask() == ("pute(y)", "typeThrough")
+    typist.document = typist.document.edited([Edit(typist.cursor - 2, typist.cursor, "")])
+    typist.cursor -= 2
+    assert typist.ask() == ("ompute(y)", "typeThrough")
+    assert len(typist.engine.requests) == 1
+
+
+def test_typing_something_else_asks_the_model() -> None:
+    typist = Typist("x = ‸\n", "compute(y)", "st(z)")
+    typist.ask()
+    typist.type("co")
+    typist.type("a")
+    assert typist.ask() == ("st(z)", "model")
+
+
+def test_typing_through_with_brackets_that_the_editor_closes() -> None:
+    typist = Typist("x = ‸\n", "compute(y, [1])")
+    typist.ask()
+    typist.type("compute(", behind=")")
+    assert typist.ask() == ("y, [1]", "typeThrough")
+    typist.type("y, [", behind="]")
+    assert typist.ask() == ("1", "typeThrough")
+    assert typist.accepted() == "x = compute(y, [1])\n"
+
+
+def test_typing_over_a_closer_that_the_suggestion_brings() -> None:
+    typist = Typist("print(‸)\n", "names)[0]")
+    assert typist.ask() == ("names)[0]", "model")
+    typist.type("names")
+    assert typist.accepted() == "print(names)[0]\n"
+    typist.type(")", over=1)
+    assert typist.ask() == ("[0]", "typeThrough")
+    assert typist.accepted() == "print(names)[0]\n"
+
+
+def test_a_change_behind_the_cursor_ends_a_suggestion() -> None:
+    typist = Typist("x = ‸\n", "compute(y)", "fresh")
+    typist.ask()
+    typist.type("c", behind=" + 1")
+    assert typist.ask()[1] == "model"
+
+
+def test_a_suggestion_that_is_accepted_is_used_up() -> None:
+    typist = Typist("x = ‸\n", "compute(y)", " + 1")
+    typist.ask()
+    typist.type("compute(y)")
+    assert typist.ask() == (" + 1", "model")
+
+
+def test_a_block_is_typed_through_over_its_lines() -> None:
+    typist = Typist("def f():\n    ‸\n", "a = 1\n    b = 2\n")
+    typist.ask(invoked=True)
+    typist.type("a = 1\n    ")
+    assert typist.ask() == ("b = 2", "typeThrough")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +314,7 @@ def test_cancelled_while_the_model_writes() -> None:
     async def run() -> None:
         engine = ScriptedEngine(["a long answer"], hold=asyncio.Event())
         document = Document.open("file:///a.py", None, 1, "x = ")
-        memory: Memory = Memory()
+        memory = Memory()
         cancel = CancelToken()
         asking = asyncio.ensure_future(complete(document, 4, False, Config(), engine, memory, cancel))
         await asyncio.sleep(0.02)
@@ -253,12 +347,20 @@ def test_a_block_while_typing_ends_with_the_line_that_is_complete_in_time() -> N
     assert ask(invoked=True) == written.rstrip()
 
 
+def test_a_model_that_writes_blank_lines_is_stopped() -> None:
+    typist = Typist("def f():\n    ‸\n", "\n" * 400)
+    answer = asyncio.run(
+        complete(typist.document, typist.cursor, True, Config(), typist.engine, typist.memory, CancelToken())
+    )
+    assert (answer.reason, answer.usage.generated) == ("empty", 1)
+
+
 def test_warms_up_what_the_next_completion_needs() -> None:
     async def run() -> None:
         source = "".join(f"x{i} = {i}\n" for i in range(400))
         document = Document.open("file:///a.py", None, 1, source)
         cursor = document.text.line_end(200)
-        engine, memory, config = ScriptedEngine([" + 1"]), Memory[Completion](), Config()
+        engine, memory, config = ScriptedEngine([" + 1"]), Memory(), Config()
         await warm_up(document, cursor, config, engine, memory, CancelToken())
         await complete(document, cursor, True, config, engine, memory, CancelToken())
         assert [request.prompt for request in engine.warmed] == [engine.requests[0].prompt]
@@ -280,3 +382,38 @@ def test_warms_up_the_beginning_of_a_short_file_where_the_cursor_is_unknown() ->
     engine = ScriptedEngine(["1"])
     asyncio.run(warm_up(document, None, Config(), engine, Memory(), CancelToken()))
     assert [part.text for part in engine.warmed[0].prompt] == ["<|fim_prefix|>", "x = 1\n" * 20]
+
+
+def test_what_comes_after_a_suggestion_is_found_ahead() -> None:
+    typist = Typist("x = ‸\n", "compute(y)", " + 1")
+    typist.ask()
+
+    async def look_ahead() -> None:
+        shown = typist.memory.recall(typist.document, typist.cursor, False)
+        assert shown
+        await prefetch(typist.document, shown, Config(), typist.engine, typist.memory, CancelToken())
+
+    asyncio.run(look_ahead())
+    assert typist.engine.requests[-1].idle
+    typist.type("compute(y)")
+    assert typist.ask() == (" + 1", "prefetch")
+    assert len(typist.engine.requests) == 2
+
+
+def test_what_the_model_is_unsure_of_is_not_shown_while_typing() -> None:
+    # The scripted model gives every piece the probability exp(-0.1).
+    check_nothing(before="x = ‸\n", model="y", reason="unlikely", config=Config(min_confidence=95))
+    assert suggest("x = ‸\n", "y", config=Config(min_confidence=85))[0].text == "y"
+    assert suggest("x = ‸\n", "y", invoked=True, config=Config(min_confidence=95))[0].text == "y"
+
+
+def test_no_suggestion_where_it_would_be_noise() -> None:
+    check_nothing(before="x = 1;‸\n", model="y", reason="finished", path="a.js")
+    check_nothing(before="if (x) {\n}‸\n", model="y", reason="finished", path="a.js")
+    check(
+        before="for (let i = 0;‸\n", model=" i < n; i++) {", after="for (let i = 0; i < n; i++) {‸\n", path="a.js"
+    )
+    check(before="x = 'a;‸\n", model="b'", after="x = 'a;b'‸\n", path="a.js")
+    check_nothing(before="x = 1  # a‸\n", model="y", reason="inComment", config=Config(in_comments=False))
+    check_nothing(before="x = 'a‸'\n", model="y", reason="inString", config=Config(in_strings=False))
+    assert suggest("x = 'a‸'\n", "y", invoked=True, config=Config(in_strings=False))[0].text == "y"

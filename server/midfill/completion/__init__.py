@@ -4,50 +4,19 @@ from __future__ import annotations
 
 import time
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 from midfill.completion import fim
-from midfill.completion.answer import Answer, Suggestion
+from midfill.completion.answer import Answer
 from midfill.completion.cache import Memory
-from midfill.completion.trigger import Block, Line, Rejected, Rejection, wanted
+from midfill.completion.result import Completion, Suggestion
+from midfill.completion.trigger import Block, Line, Rejected, switched_off, wanted
 from midfill.completion.window import Window, fresh, outdated, window_at
 from midfill.config import Config
 from midfill.document import Document
 from midfill.engine.base import CancelToken, Engine, ModelInfo, Part, Request, Usage
 from midfill.errors import MidfillError, ModelMissing
-
-Outcome = Literal["shown", "rejected", "cancelled", "failed"]
-Source = Literal["model", "typeThrough", "cache", "prefetch"]
-Reason = Rejection | Literal["cancelled", "superseded", "modelMissing", "engineFailed"]
-
-
-@dataclass(frozen=True)
-class Completion:
-    """What came of one request. `text` is for insertion at byte offset `cursor` of version `version`.
-
-    It stands in place of the `replaces` bytes behind the cursor. `others` are further suggestions, the likelier
-    ones first. `reason` is None when, and only when, the outcome is "shown"; `message` tells of a failure.
-    """
-
-    uri: str
-    version: int
-    cursor: int
-    outcome: Outcome
-    reason: Reason | None = None
-    message: str | None = None
-    source: Source = "model"
-    text: str = ""
-    replaces: int = 0
-    others: tuple[Suggestion, ...] = ()
-    raw: str = ""
-    model: str = ""
-    prompt: str = ""
-    anchor: int = 0
-    usage: Usage = field(default_factory=Usage)
-    context_ms: float = 0.0
-    postprocess_ms: float = 0.0
-    total_ms: float = 0.0
+from midfill.text import Edit
 
 
 async def complete(
@@ -56,31 +25,35 @@ async def complete(
     invoked: bool,
     config: Config,
     engine: Engine,
-    memory: Memory[Completion],
+    memory: Memory,
     cancel: CancelToken,
+    idle: bool = False,
 ) -> Completion:
-    """Suggest what to insert at byte offset `cursor`. Never raises for what can go wrong with a model."""
+    """Suggest what to insert at byte offset `cursor`. Never raises for what can go wrong with a model.
+
+    `idle`: nobody has asked yet; everything else goes first.
+    """
     started = time.perf_counter()
     nothing = Completion(document.uri, document.version, cursor, "rejected", anchor=cursor)
 
     def finished(completion: Completion) -> Completion:
         return replace(completion, total_ms=_since(started))
 
+    if off := switched_off(document, config):
+        return finished(replace(nothing, reason=off.reason))
+    if known := memory.recall(document, cursor, invoked):
+        return finished(known)
     want = wanted(document, cursor, invoked, config)
     if isinstance(want, Rejected):
         return finished(replace(nothing, reason=want.reason))
-    if known := memory.recall(document, cursor, invoked):
-        cost = Usage(prompt=known.usage.prompt)
-        again = replace(known, version=document.version, source="cache", usage=cost)
-        return finished(replace(again, context_ms=0.0, postprocess_ms=0.0))
     try:
-        completion = await _ask(document, cursor, want, invoked, config, engine, memory, cancel, nothing)
+        completion = await _ask(document, cursor, want, invoked, config, engine, memory, cancel, nothing, idle)
     except ModelMissing as error:
         return finished(replace(nothing, outcome="failed", reason="modelMissing", message=str(error)))
     except MidfillError as error:
         return finished(replace(nothing, outcome="failed", reason="engineFailed", message=str(error)))
     if completion.outcome != "cancelled":
-        memory.remember(document, cursor, invoked, completion)
+        memory.remember(document, replace(completion, source="prefetch") if idle else completion, invoked)
     return finished(completion)
 
 
@@ -89,7 +62,7 @@ async def warm_up(
     cursor: int | None,
     config: Config,
     engine: Engine,
-    memory: Memory[Completion],
+    memory: Memory,
     cancel: CancelToken,
 ) -> None:
     """Evaluate in idle time what a completion at `cursor` will need; first what is closest to being needed.
@@ -113,6 +86,15 @@ async def warm_up(
         memory.keep(document.uri, each)
 
 
+async def prefetch(
+    document: Document, shown: Completion, config: Config, engine: Engine, memory: Memory, cancel: CancelToken
+) -> None:
+    """Find in idle time what to suggest next, should the user accept what is shown."""
+    accepted = document.edited([Edit(shown.cursor, shown.cursor + shown.replaces, shown.text)])
+    cursor = shown.cursor + len(shown.text.encode("utf-8", "surrogatepass"))
+    await complete(accepted, cursor, False, config, engine, memory, cancel, idle=True)
+
+
 async def _evaluate(prompt: tuple[Part, ...], info: ModelInfo, engine: Engine, cancel: CancelToken) -> bool:
     """Evaluate a prompt in idle time; False when that was cancelled."""
     request = Request("complete", info.name, prompt, max_tokens=0, heal=True, idle=True)
@@ -127,9 +109,10 @@ async def _ask(
     invoked: bool,
     config: Config,
     engine: Engine,
-    memory: Memory[Completion],
+    memory: Memory,
     cancel: CancelToken,
     nothing: Completion,
+    idle: bool,
 ) -> Completion:
     """Prompt, stream, stop by the rules of a line or a block, clean up."""
     began = time.perf_counter()
@@ -145,6 +128,7 @@ async def _ask(
         stop=("\n",) if isinstance(want, Line) else (),
         drafts=config.drafts,
         alternatives=config.alternatives if invoked else 1,
+        idle=idle,
     )
     asked = replace(
         nothing,
@@ -173,6 +157,9 @@ async def _ask(
     if not suggestions:
         return replace(asked, reason="repeatsSuffix" if answer.raw[0].strip() else "empty")
     best, *others = suggestions
+    asked = replace(asked, confidence=best.confidence)
+    if not invoked and best.confidence * 100 < config.min_confidence:
+        return replace(asked, reason="unlikely")
     return replace(asked, outcome="shown", text=best.text, replaces=best.replaces, others=tuple(others))
 
 
@@ -189,4 +176,4 @@ def _since(started: float) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-__all__ = ["Completion", "Suggestion", "complete", "warm_up"]
+__all__ = ["Completion", "Suggestion", "complete", "prefetch", "warm_up"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from statistics import fmean
 
 from midfill.completion import fim, postprocess
+from midfill.completion.result import Suggestion
 from midfill.completion.trigger import Block, Line
 from midfill.document import Document
 from midfill.engine.base import Chunk
@@ -17,14 +19,8 @@ from midfill.text import Edit
 
 # How many bytes behind the cursor a suggestion is compared with.
 _FOLLOWING = 1500
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """Text in place of the `replaces` bytes behind the cursor, which are closers that it contains itself."""
-
-    text: str
-    replaces: int = 0
+# A block that begins with more blank lines than these has nothing to say.
+_BLANK_LINES = 3
 
 
 class Answer:
@@ -40,7 +36,8 @@ class Answer:
         text = document.text
         self._after = fim.readable(text.data[cursor : text.boundary(min(cursor + _FOLLOWING, len(text)))])
         self._cut_short: set[int] = set()
-        self._likelihood: defaultdict[int, list[float]] = defaultdict(list)
+        # Of each piece of text where it begins and the logarithm of its probability.
+        self._pieces: defaultdict[int, list[tuple[int, float]]] = defaultdict(list)
         self._began: float | None = None
 
     def add(self, chunk: Chunk) -> None:
@@ -48,12 +45,14 @@ class Answer:
         self._began = self._began or time.perf_counter()
         if index in self.ended:
             return
-        self.raw[index] += chunk.text
         if chunk.text:
-            self._likelihood[index].append(chunk.logprob)
+            self._pieces[index].append((len(self.raw[index]), chunk.logprob))
+        self.raw[index] += chunk.text
         raw = self.raw[index]
         end: int | None = None
-        if isinstance(self._want, Block) and "\n" in raw:
+        if isinstance(self._want, Block) and not raw.strip() and raw.count("\n") > _BLANK_LINES:
+            end = 0
+        elif isinstance(self._want, Block) and "\n" in raw:
             if "\n" in chunk.text:
                 end = postprocess.block_end(raw, self._want, self._after, _in_string(self._document, self._cursor))
             if (
@@ -76,17 +75,24 @@ class Answer:
         return 0 in self.ended and len(self.ended) == len(self.raw)
 
     def suggestions(self) -> list[Suggestion]:
-        """The distinct ones worth showing, the one that the model thinks likeliest first."""
+        """The distinct ones worth showing: first what the model wrote by itself, then the likelier ones."""
         found: dict[str, Suggestion] = {}
-        rank = {index: fmean(values) for index, values in self._likelihood.items()}
-        for index in sorted(self.ended, key=lambda index: (index != 0, -rank.get(index, 0.0))):
+        for index in sorted(self.ended):
             raw = self.raw[index][: self.ended[index]]
             suggestion = _clean(
                 self._document, self._cursor, self._want, raw, self._after, index in self._cut_short
             )
             if suggestion.text:
-                found.setdefault(suggestion.text, suggestion)
-        return list(found.values())
+                confidence = self._confidence(index, len(suggestion.text))
+                found.setdefault(suggestion.text, replace(suggestion, confidence=confidence))
+        first = list(found.values())[:1] if 0 in self.ended else []
+        others = [suggestion for suggestion in found.values() if suggestion not in first]
+        return [*first, *sorted(others, key=lambda suggestion: -suggestion.confidence)]
+
+    def _confidence(self, index: int, length: int) -> float:
+        """Over the pieces of which the first `length` characters consist."""
+        logprobs = [logprob for start, logprob in self._pieces[index] if start < length]
+        return math.exp(fmean(logprobs)) if logprobs else 0.0
 
 
 def _clean(

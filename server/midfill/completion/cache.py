@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import Generic, TypeVar
+from collections import deque
+from dataclasses import dataclass, replace
 
 from midfill.completion.pace import Pace
+from midfill.completion.postprocess import fitted, is_closer
+from midfill.completion.result import Completion
 from midfill.completion.window import Window
 from midfill.document import Document
+from midfill.engine.base import Usage
 
-Answer = TypeVar("Answer")
-
-SIZE = 64
+# How many answers are remembered, of all documents together.
+SIZE = 128
 # Windows of one document: the places that the user goes back to.
 WINDOWS = 6
+# An answer holds as long as so many bytes around its cursor are what they were.
+BEFORE, AFTER = 2000, 500
+# An editor inserts so many closers by itself for what is typed.
+CLOSERS = 3
 
 
-class Memory(Generic[Answer]):
-    """The windows of each document, the latest answers by content and cursor, and how fast the model is."""
+class Memory:
+    """The windows of each document, the latest answers, and how fast the model is."""
 
     def __init__(self) -> None:
         self.pace = Pace()
         self._windows: dict[str, list[Window]] = {}
-        self._answers: OrderedDict[tuple[str, int, bool, int], Answer] = OrderedDict()
+        self._answers: deque[_Answered] = deque(maxlen=SIZE)
 
     def windows(self, uri: str) -> tuple[Window, ...]:
         """The windows that the model has seen, the latest first. They outlive the closing of the document."""
@@ -33,23 +39,81 @@ class Memory(Generic[Answer]):
         others = [old for old in self._windows.get(uri, ()) if old.before != window.before]
         self._windows[uri] = [window, *others[: WINDOWS - 1]]
 
-    def recall(self, document: Document, cursor: int, invoked: bool) -> Answer | None:
-        """The answer given to the same question, if it is still known. Asked for, an answer is more."""
-        key = _key(document, cursor, invoked)
-        if key in self._answers:
-            self._answers.move_to_end(key)
-        return self._answers.get(key)
+    def recall(self, document: Document, cursor: int, invoked: bool) -> Completion | None:
+        """The answer given to the same question; or what is left of a suggestion that the user has typed on in.
 
-    def remember(self, document: Document, cursor: int, invoked: bool, answer: Answer) -> None:
-        self._answers[_key(document, cursor, invoked)] = answer
-        while len(self._answers) > SIZE:
-            self._answers.popitem(last=False)
+        What was suggested while typing is not enough for a user who asks.
+        """
+        for answered in self._answers:
+            if answered.completion.uri == document.uri and (answered.invoked or not invoked):
+                again = answered.again(document, cursor)
+                if again is not None:
+                    return again
+        return None
+
+    def remember(self, document: Document, completion: Completion, invoked: bool) -> None:
+        data, cursor = document.text.data, completion.cursor
+        before, after = data[max(cursor - BEFORE, 0) : cursor], data[cursor : cursor + AFTER]
+        self._answers.appendleft(_Answered(completion, invoked, before, after))
 
     def forget(self, uri: str) -> None:
         """The document was closed."""
-        for key in [key for key in self._answers if key[0] == uri]:
-            del self._answers[key]
+        kept = [answered for answered in self._answers if answered.completion.uri != uri]
+        self._answers = deque(kept, maxlen=SIZE)
 
 
-def _key(document: Document, cursor: int, invoked: bool) -> tuple[str, int, bool, int]:
-    return document.uri, cursor, invoked, hash(document.text.data)
+@dataclass(frozen=True)
+class _Answered:
+    """A completion, and the bytes around its cursor when it was asked for."""
+
+    completion: Completion
+    invoked: bool
+    before: bytes
+    after: bytes
+
+    def again(self, document: Document, cursor: int) -> Completion | None:
+        """What it says for a cursor that stands where it did, or behind what was typed of the suggestion since."""
+        known, data = self.completion, document.text.data
+        start = known.cursor
+        if cursor < start or not data.startswith(self.before, start - len(self.before)):
+            return None
+        typed = data[start:cursor]
+        cost = Usage(prompt=known.usage.prompt)
+        source = known.source if known.source == "prefetch" else "cache"
+        again = replace(
+            known, version=document.version, source=source, usage=cost, context_ms=0.0, postprocess_ms=0.0
+        )
+        if not typed:
+            return again if self._follows(data, cursor) else None
+        text = known.text.encode("utf-8", "surrogatepass")
+        if known.outcome != "shown" or not text.startswith(typed) or len(typed) == len(text):
+            return None
+        rest = text[len(typed) :].decode("utf-8", "surrogatepass")
+        replaces = self._replaces(data, cursor, rest)
+        if replaces is None:
+            return None
+        if "\n" not in rest:
+            tail = document.text.slice(cursor, document.text.line_end(document.text.line_of(cursor)))
+            rest, replaces = fitted(rest, tail)
+        if not rest.strip():
+            return None
+        return replace(again, cursor=cursor, source="typeThrough", text=rest, replaces=replaces, others=())
+
+    def _replaces(self, data: bytes, cursor: int, rest: str) -> int | None:
+        """How many bytes behind the cursor `rest` replaces there now; None when other code stands there."""
+        replaces = self.completion.replaces
+        # The closers that the suggestion brings itself may have been typed over already.
+        for over in range(replaces + 1):
+            if self._follows(data, cursor, over):
+                return replaces - over
+        # The editor has closed what was typed, and the rest of the suggestion closes it too.
+        for inserted in range(1, CLOSERS + 1):
+            closers = data[cursor : cursor + inserted]
+            if is_closer(closers) and self._follows(data, cursor + inserted):
+                return inserted + replaces if all(chr(closer) in rest for closer in closers) else None
+        return None
+
+    def _follows(self, data: bytes, at: int, over: int = 0) -> bool:
+        """Whether at this place follows what followed the cursor, its first `over` bytes aside."""
+        expected = self.after[over:]
+        return data.startswith(expected, at) if len(self.after) == AFTER else data[at:] == expected

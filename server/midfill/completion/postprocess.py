@@ -57,6 +57,11 @@ def fitted(suggestion: str, tail: str) -> tuple[str, int]:
     return suggestion, len(tail[: _brought(suggestion, tail)].encode("utf-8", "surrogatepass"))
 
 
+def is_closer(text: bytes) -> bool:
+    """Whether there is text, and all of it is closers such as an editor inserts by itself."""
+    return bool(text) and not text.strip(("".join(_PAIRS) + _QUOTES).encode())
+
+
 def _brought(suggestion: str, tail: str) -> int:
     """How many characters of `tail`, closers from its first character on, a suggestion closes itself."""
     depth = count = 0

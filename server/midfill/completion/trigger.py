@@ -8,13 +8,17 @@ from typing import Literal
 
 from midfill.config import Config
 from midfill.document import Document
-from midfill.syntax import opens_block
+from midfill.syntax import kind_at, opens_block
 from midfill.text import indentation, is_blank
 
 Rejection = Literal[
     "disabled",  # switched off in the settings
     "languageDisabled",  # switched off for this language
     "insideWord",  # the cursor stands inside a word
+    "inComment",  # switched off in comments
+    "inString",  # switched off in strings
+    "finished",  # the statement before the cursor is finished
+    "unlikely",  # the model is too unsure of it
     "empty",  # the model had nothing to add
     "repeatsSuffix",  # the model repeated what stands behind the cursor
 ]
@@ -45,21 +49,28 @@ class Block:
     start: str
 
 
-def wanted(document: Document, cursor: int, invoked: bool, config: Config) -> Line | Block | Rejected:
-    """What to ask the model for at a byte offset. `invoked`: the user asked; nobody did while typing."""
+def switched_off(document: Document, config: Config) -> Rejected | None:
+    """Whether the user wants no suggestions in this document."""
     if not config.enabled:
         return Rejected("disabled")
     if document.language and set(document.language.lsp_ids) & set(config.disabled_languages):
         return Rejected("languageDisabled")
+    return None
+
+
+def wanted(document: Document, cursor: int, invoked: bool, config: Config) -> Line | Block | Rejected:
+    """What to ask the model for at a byte offset. `invoked`: the user asked; nobody did while typing."""
     document = document.seen_at(cursor)
-    if document.language and set(document.language.lsp_ids) & set(config.disabled_languages):
-        return Rejected("languageDisabled")
+    if off := switched_off(document, config):
+        return off
     text = document.text
     line = text.line_of(cursor)
     before = text.slice(text.line_start(line), cursor)
     tail = text.slice(cursor, text.line_end(line))
     if not invoked and before and tail and _in_word(before[-1]) and _in_word(tail[0]):
         return Rejected("insideWord")
+    if not invoked and (reason := _noise(document, cursor, before, tail, config)):
+        return Rejected(reason)
     if not config.multiline or not is_blank(tail) or document.tree is None:
         return Line(tail)
     if not is_blank(before):
@@ -70,6 +81,22 @@ def wanted(document: Document, cursor: int, invoked: bool, config: Config) -> Li
         # Code goes on right below: there is a line to fill, not a block.
         return Line(tail)
     return Block(_floor(document, cursor, before), before)
+
+
+def _noise(document: Document, cursor: int, before: str, tail: str, config: Config) -> Rejection | None:
+    """Why a suggestion here would disturb somebody who types."""
+    if not (config.in_comments and config.in_strings):
+        kind = kind_at(document, cursor)
+        if kind == "comment" and not config.in_comments:
+            return "inComment"
+        if kind == "string" and not config.in_strings:
+            return "inString"
+    braces = document.language is not None and document.language.block == "braces"
+    if braces and is_blank(tail) and before.rstrip()[-1:] in (";", "}"):
+        # In `for (i = 0;` nothing is finished.
+        inside = before.count("(") > before.count(")") or kind_at(document, cursor) != "code"
+        return None if inside else "finished"
+    return None
 
 
 def closer(line: str) -> str | None:

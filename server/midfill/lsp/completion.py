@@ -98,7 +98,8 @@ async def _run(
     if completion.outcome == "cancelled":
         completion = replace(completion, reason="superseded")
     else:
-        server.warm.soon(document.uri, cursor)
+        shown = (document, completion) if completion.outcome == "shown" else None
+        server.warm.soon(document.uri, cursor, shown)
     server.explain(completion, document, at)
     return completion
 

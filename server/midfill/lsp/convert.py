@@ -104,6 +104,7 @@ def explanation(completion: Completion, text: Text, encoding: Encoding) -> dict[
         "message": completion.message,
         "source": completion.source,
         "text": completion.text,
+        "confidence": round(completion.confidence, 3),
         "raw": completion.raw,
         "model": completion.model,
         "prompt": {

@@ -86,6 +86,9 @@ def show_loading(server: Server) -> None:
 
     def listen(progress: Event) -> None:
         if not isinstance(progress, LoadProgress):
+            # The engine is lost, and what it was loading with it.
+            for role in list(bars):
+                bars.pop(role).end("interrupted")
             return
         if progress.role not in bars:
             bars[progress.role] = Progress(server, f"Midfill: loading {progress.name}")

@@ -49,7 +49,7 @@ class Server(LanguageServer):
         self.config = Config()
         self.engine = engine(lambda: self.config)
         self.documents: dict[str, Document] = {}
-        self.memory: Memory[Completion] = Memory()
+        self.memory: Memory = Memory()
         self.history: deque[Explained] = deque(maxlen=200)
         self.running: Running | None = None
         self.warm = Warmth(self)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from midfill.completion import warm_up
+from midfill.completion import Completion, prefetch, warm_up
+from midfill.document import Document
 from midfill.engine.base import CancelToken, Event, Lost
 from midfill.errors import MidfillError
 from midfill.lsp import convert
@@ -26,13 +27,17 @@ class Warmth:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._place: tuple[str, int | None] | None = None
+        self._shown: tuple[Document, Completion] | None = None
         self._cancel = CancelToken()
         self._task: asyncio.Task[None] | None = None
 
-    def soon(self, uri: str, cursor: int | None = None) -> None:
-        """Warm a place, a byte offset where it is known, if nothing happens for a moment."""
+    def soon(self, uri: str, cursor: int | None = None, shown: tuple[Document, Completion] | None = None) -> None:
+        """Warm a place, a byte offset where it is known, if nothing happens for a moment.
+
+        `shown` is what the user sees there now: what comes after it is found, too.
+        """
         self.stop()
-        self._place = uri, cursor
+        self._place, self._shown = (uri, cursor), shown
         self._task = asyncio.ensure_future(self._warm(uri, cursor, self._cancel))
 
     def again(self) -> None:
@@ -57,6 +62,8 @@ class Warmth:
         # What goes wrong is said when the user asks for something.
         with contextlib.suppress(MidfillError):
             await warm_up(document, cursor, config, server.engine, server.memory, cancel)
+            if self._shown and self._shown[0] is document:
+                await prefetch(*self._shown, config, server.engine, server.memory, cancel)
 
 
 def register(server: Server) -> None:
