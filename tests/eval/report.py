@@ -90,7 +90,7 @@ def show(results: Sequence[Result], columns: Sequence[str]) -> None:
     pairs = table("won : lost, p", *(name for name in columns if name != "midfill"))
     for kind in kinds:
         mine = [each for each in results if each.case.kind == kind]
-        right.add_row(kind, str(len(mine)), *(_percent(_share(mine, name, "right")) for name in columns))
+        right.add_row(kind, str(len(mine)), *(_right_of(mine, name) for name in columns))
         plain = [_share(mine, "raw", key) for key in ("similar", "parses")]
         ours = [_share(mine, "midfill", key) for key in ("shown", "similar", "parses")]
         sure = [each.answers["midfill"].confidence for each in mine if "midfill" in each.answers]
@@ -183,7 +183,7 @@ def plot(path: Path, results: Sequence[Result], columns: Sequence[str]) -> None:
         )
     left.set_xticks(range(len(by_kind)), list(by_kind), rotation=30, ha="right")
     left.set_ylabel("right, %")
-    left.legend()
+    left.legend(ncols=len(columns), loc="lower center", bbox_to_anchor=(0.5, 1), fontsize="small")
     for name, points in curves(results).items():
         right.plot(
             [point["coverage"] * 100 for point in points],
@@ -222,6 +222,13 @@ def _both(results: Sequence[Result], kinds: Sequence[str], other: str) -> list[R
 
 def _right(results: Sequence[Result], system: str) -> float | None:
     return _share(results, system, "right")
+
+
+def _right_of(results: Sequence[Result], system: str) -> str:
+    """In percent; with the number of cases where a system has not answered all of them."""
+    answered = sum(system in each.scores for each in results)
+    share = _percent(_share(results, system, "right"))
+    return share if answered in (0, len(results)) else f"{share} of {answered}"
 
 
 def _share(results: Sequence[Result], system: str, key: str) -> float | None:

@@ -25,7 +25,7 @@ from typing import Any
 import report
 import sandbox
 from data import KINDS, Case, load
-from systems import RECIPE, Answers, System, infill_system, midfill_system, product_key, raw_system
+from systems import RECIPE, Answers, System, infill_system, midfill_system, perfect, product_key, raw_system
 
 from midfill import app
 from midfill.bench.processes import own_host
@@ -51,18 +51,11 @@ def main() -> None:
                 asyncio.run(ask(cases, kept, options))
         except MidfillError as error:
             sys.exit(str(error))
+    known = [case for case in cases if any(case in answers for answers in kept.values())]
+    print(f"{len(known)} of {len(cases)} cases; generated code runs in {sandbox.isolation()}", file=sys.stderr)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        known = [case for case in cases if any(case in answers for answers in kept.values())]
-        print(f"{len(known)} of {len(cases)} cases; generated code runs in {sandbox.isolation()}", file=sys.stderr)
-        results = list(
-            pool.map(
-                lambda case: report.result(
-                    case, {name: answers[case] for name, answers in kept.items() if case in answers}
-                ),
-                known,
-            )
-        )
-    columns = ["raw", "infill", "midfill", "untrimmed", "other trigger", *dict(options.variant)]
+        results = list(pool.map(lambda case: judged(case, kept), known))
+    columns = ["raw", "infill", "midfill", "untrimmed", "other trigger", *dict(options.variant), "perfect"]
     columns = [name for name in columns if any(name in each.scores for each in results)]
     report.show(results, columns)
     if options.json:
@@ -70,6 +63,11 @@ def main() -> None:
         options.json.write_text(json.dumps(report.as_json(results, columns, about), indent=1) + "\n", "utf-8")
     if options.plot:
         report.plot(options.plot, results, columns)
+
+
+def judged(case: Case, kept: dict[str, Answers]) -> report.Result:
+    answers = {name: answers[case] for name, answers in kept.items() if case in answers}
+    return report.result(case, {**answers, "perfect": asyncio.run(perfect(case))})
 
 
 def arguments() -> argparse.Namespace:

@@ -6,7 +6,7 @@ import hashlib
 import http.client
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
@@ -17,12 +17,15 @@ from data import KINDS, Case
 from score import Answer
 
 import midfill
+from midfill import app
 from midfill.bench.peer import request
 from midfill.client import Editor
-from midfill.completion import fim
+from midfill.completion import complete, fim
+from midfill.completion.cache import Memory
 from midfill.completion.pace import Pace
 from midfill.config import Config
-from midfill.engine.base import CancelToken, Engine, Request, Usage
+from midfill.document import Document
+from midfill.engine.base import CancelToken, Chunk, Engine, ModelInfo, Request, Role, Usage
 from midfill.errors import EngineError
 from midfill.text import Encoding
 
@@ -81,7 +84,6 @@ def raw_system(engine: Engine) -> System:
             prompt,
             LINE_TOKENS if one_line else TOKENS,
             stop=("\n",) if one_line else (),
-            drafts=False,
         )
         text, usage, started = "", Usage(), time.perf_counter()
         async with aclosing(engine.generate(asked, CancelToken())) as chunks:
@@ -130,6 +132,34 @@ def infill_system(url: str) -> System:
         )  # fmt: skip
 
     return fill
+
+
+async def perfect(case: Case) -> Answer:
+    """What the pipeline leaves of the truth if the model writes just that: more right no model can be."""
+    document = Document.open(f"file:///{case.path}", None, 1, case.buffer)
+    cursor, start = len(case.prefix.encode("utf-8", "surrogatepass")), len(case.prefix)
+    invoked = KINDS[case.kind].invoked
+    shown = await complete(document, cursor, invoked, Config(), _Knows(case.middle), Memory(), CancelToken())
+    replaced = document.text.slice(cursor, cursor + shown.replaces)
+    return Answer(case.buffer, shown.text, start, start + len(replaced), shown.reason)
+
+
+class _Knows:
+    """An engine whose model knows the answer. Only what the pipeline calls is there."""
+
+    def __init__(self, answer: str) -> None:
+        self._answer = answer
+
+    def info(self, role: Role) -> ModelInfo:
+        return ModelInfo("perfect", next(iter(fim.FAMILIES)), app.CONTEXT)
+
+    async def generate(self, request: Request, cancel: CancelToken) -> AsyncGenerator[Chunk, None]:
+        text = self._answer
+        for stop in request.stop:
+            text = text.split(stop, 1)[0]
+        for line in text.splitlines(keepends=True):
+            yield Chunk(line, 0.0, Usage())
+        yield Chunk("", 0.0, Usage(), "end")
 
 
 def without_indentation(text: str, before: str) -> str:

@@ -16,7 +16,7 @@ import report
 import sandbox
 from data import DONE, Case, Check, load, parse
 from score import Answer, filling, mcnemar, passes, score
-from systems import Answers, without_indentation
+from systems import Answers, perfect, without_indentation
 
 EOL = Case("1", "eol", "a.py", "x = print(", "1 + 2)", "\ny = 3\n")
 
@@ -119,6 +119,10 @@ def test_on_a_blank_line_the_indentation_that_is_there_counts_once() -> None:
     assert without_indentation("        return 1", "    ") == "    return 1"
     assert without_indentation("return 1\n    x", "    ") == "return 1\n    x"
     assert without_indentation("  + 1", "x") == "  + 1"
+
+
+async def test_a_perfect_model_shows_what_the_pipeline_takes_away() -> None:
+    assert score(EOL, await perfect(EOL)).right
 
 
 def test_answers_outlive_the_run(tmp_path: Path) -> None:
