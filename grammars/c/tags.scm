@@ -18,4 +18,4 @@
   (array_declarator declarator: (field_identifier) @name)
 ]) @definition.field
 
-(preproc_include path: (_) @module) @import
+(preproc_include path: (_) @module) @import.all

@@ -5,4 +5,4 @@
 (enum_constant name: (identifier) @name) @definition.field
 
 (import_declaration (scoped_identifier scope: (_) @module name: (identifier) @name) . ) @import
-(import_declaration (scoped_identifier) @module (asterisk)) @import
+(import_declaration (scoped_identifier) @module (asterisk)) @import.all

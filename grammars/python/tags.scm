@@ -20,4 +20,4 @@
   (aliased_import name: (dotted_name) @name alias: (identifier) @alias)
 ]) @import
 
-(import_from_statement module_name: (_) @module (wildcard_import)) @import
+(import_from_statement module_name: (_) @module (wildcard_import)) @import.all

@@ -10,7 +10,6 @@
 (use_declaration argument: [
   (identifier) @name
   (scoped_identifier path: (_) @module name: (identifier) @name)
-  (use_wildcard (_) @module)
   (use_as_clause path: (scoped_identifier path: (_) @module name: (identifier) @name) alias: (identifier) @alias)
   (scoped_use_list path: (_) @module list: (use_list [
     (identifier) @name
@@ -23,3 +22,5 @@
   (scoped_identifier path: (_) @module name: (identifier) @name)
   (scoped_use_list path: (_) @module list: (use_list (identifier) @name))
 ]) @import
+
+(use_wildcard (_) @module) @import.all

@@ -7,10 +7,10 @@
 `make` indexes each folder (the source of a package) and takes lines of its code away that use what another of
 its files defines. Kinds of cases, by where the cursor stands: `line` (at the line's first letter), `name` (before
 the name of the other file's symbol), `call` (behind its opening parenthesis), `member` (behind the dot, where
-only other files define a method of that name). `ask` puts each case to the engine alone, once a variant. Settings:
-`form` (0: no context, 1: the model's repository format, 2: comments at the head of the prefix), `budget` (bytes of
-context), `imports` (1: the imports that the window leaves out are shown), `before` and `after` (bytes of the file
-itself). `--part 2/4` asks the second quarter only.
+only other files define a method of that name). `ask` puts each case to the engine alone, once a variant, unless
+ANSWERS.json has it. Settings: `form` (0: no context, 1: the model's repository format, 2: code at the head of the
+prefix, below comments with the paths, 3: all of that as comments), `budget` (bytes of context), `imports` (1: the
+imports that the window leaves out are shown), `before` and `after` (bytes of the file itself).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def main() -> None:
     asking.add_argument("cases", type=Path)
     asking.add_argument("--variant", action="append", help="NAME[:SETTING=NUMBER,...]")
     asking.add_argument("--model", default="complete")
-    asking.add_argument("--part", default="1/1")
+    asking.add_argument("--seconds", type=float, default=1e9, help="stop after the case that is asked then")
     asking.add_argument("--json", type=Path, required=True)
     telling = commands.add_parser("report")
     telling.add_argument("answers", type=Path, nargs="+")
@@ -75,6 +75,7 @@ def main() -> None:
         os.environ["MIDFILL_CACHE"] = cache
         if options.command == "make":
             cases = [case for folder in options.folders for case in made(folder, options.each, options.seed)]
+            random.Random(options.seed).shuffle(cases)
             options.cases.write_text("".join(f"{json.dumps(case)}\n" for case in cases))
             print(Counter((Path(case["root"]).name, case["kind"]) for case in cases))
         elif options.command == "ask":
@@ -115,7 +116,7 @@ def _of_file(root: Path, file: Path, workspace: Workspace) -> Iterator[dict[str,
     for number, line in enumerate(text.splitlines(keepends=True)):
         start, at = at, at + len(line)
         code = line.rstrip()
-        if number not in inside or not 16 < len(code.strip()) < 100:
+        if number not in inside or "#" in code or not 16 < len(code.strip()) < 100:
             continue
         places: list[tuple[str, int]] = []
         for match in re.finditer(r"(?<![\w.\"'])([A-Za-z_]\w*)(\(?)", code):
@@ -159,23 +160,27 @@ def _code_lines(text: str) -> set[int]:
 def ask(options: argparse.Namespace) -> None:
     variants = dict(_variant(text) for text in options.variant or ["none:form=0", "repository"])
     cases = [json.loads(line) for line in options.cases.read_text("utf-8").splitlines()]
-    part, parts = map(int, options.part.split("/"))
-    cases = cases[part - 1 :: parts]
+    answers: list[dict[str, Any]] = json.loads(options.json.read_text()) if options.json.exists() else []
+    known = {(answer["id"], answer["variant"]) for answer in answers}
+    started = time.perf_counter()
     entry = catalog.find(options.model)
     info = app.ModelInfo(entry.name, entry.family, 8192)
     model = load(app.ModelFile(info, catalog.present(entry)), lambda _: None, Threads(2))
     workspaces: dict[str, Workspace] = {}
-    answers: list[dict[str, Any]] = []
     for number, case in enumerate(cases, 1):
         root = Path(case["root"])
         if case["root"] not in workspaces:
             update(root)
             workspaces[case["root"]] = Workspace(root, Reader(database(root)), {})
         for name, settings in variants.items():
+            if (case["id"], name) in known:
+                continue
             answer = answered(model, entry.family, case, settings, workspaces[case["root"]])
             answers.append({**answer, "variant": name})
         print(f"\r{number}/{len(cases)}", end="", file=sys.stderr)
         options.json.write_text(json.dumps(answers, indent=1))
+        if time.perf_counter() - started > options.seconds:
+            break
     print(file=sys.stderr)
     report(answers)
 
@@ -233,9 +238,14 @@ def prompt(
     before = fim.readable(window.before)
     if settings["imports"]:
         before = context.imports_above(document, window.anchor - len(window.before)) + before
-    if settings["form"] == 2:
+    if settings["form"] in (2, 3):
         mark = document.language.line_comments[0] if document.language else "#"
-        before = "".join(f"{mark} {each.path}\n{each.text}\n" for each in told.fragments) + before
+        head = "".join(f"{mark} {each.path}\n{each.text}\n" for each in told.fragments)
+        if settings["form"] == 3:
+            head = "".join(
+                f"{mark} {line}\n" for line in head.removesuffix("\n").replace(f"{mark} ", "").splitlines()
+            )
+        before = head + before
     parts = fim.prompt(
         fim.family(family),
         before_anchor=before,

@@ -155,7 +155,7 @@ def plain(a, *, b="x"):
             Import(".util", "load", "read"),
             Import(".util", "save", None),
             Import("os.path", None, "p"),
-            Import("x", None, None),
+            Import("x", "*", None),
         ],
     ),
     "a.ts": (
@@ -227,6 +227,7 @@ func New(name string,
         """\
 use crate::a::{b, d as e};
 use std::fmt::Debug;
+use super::util::*;
 pub const X: usize = 3;
 #[derive(Debug)]
 pub struct Item { pub name: String }
@@ -241,7 +242,12 @@ impl Item {
             ("Item", "name", "pub name: String"),
             ("Item", "next", "pub fn next(&mut self) -> u8"),
         ],
-        [Import("crate::a", "b", None), Import("crate::a", "d", "e"), Import("std::fmt", "Debug", None)],
+        [
+            Import("crate::a", "b", None),
+            Import("crate::a", "d", "e"),
+            Import("std::fmt", "Debug", None),
+            Import("super::util", "*", None),
+        ],
     ),
     "A.java": (
         """\
@@ -262,7 +268,7 @@ public class A extends Foo {
             ("A", "get", "@Override\npublic int get(String name)"),
             ("A", "put", "public int put(String name)"),
         ],
-        [Import("com.x.z", "Foo", None), Import("com.x.w", None, None)],
+        [Import("com.x.z", "Foo", None), Import("com.x.w", "*", None)],
     ),
     "a.hpp": (
         """\
@@ -284,7 +290,7 @@ old(void) { return 1; }
             ("Foo", "get", "inline int Foo::get(int a) const"),
             ("", "old", "static int old(void)"),
         ],
-        [Import("foo/bar.h", None, None), Import("vector", None, None)],
+        [Import("foo/bar.h", "*", None), Import("vector", "*", None)],
     ),
     "a.c": (
         '#include "b.h"\ntypedef struct node { int x; } node_t;\nint n = 0;\nchar *name(int a) { return 0; }\n',
@@ -295,7 +301,7 @@ old(void) { return 1; }
             ("", "n", "int n = 0"),
             ("", "name", "char *name(int a)"),
         ],
-        [Import("b.h", None, None)],
+        [Import("b.h", "*", None)],
     ),
 }
 

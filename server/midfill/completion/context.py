@@ -106,7 +106,7 @@ class _Uses:
             attributes_of.setdefault(name, set()).add(attribute)
         return cls(
             path,
-            extract(document, path),
+            _extract(document, path),
             frozenset(_IDENTIFIER.findall(text)),
             frozenset(_IDENTIFIER.findall("\n".join([near, *heads]))),
             frozenset(_MEMBER.findall(text)),
@@ -188,7 +188,7 @@ def _in_scope(path: str, imports: Collection[Import], found: Sequence[Symbol]) -
     """The definition of a name that the file sees without naming it: of its package, of an included file."""
     near = [symbol for symbol in found if shares_scope(path, symbol.path)]
     if not near:
-        modules = [each.module for each in imports if each.name is None and each.alias is None]
+        modules = [each.module for each in imports if each.name == "*"]
         near = [symbol for symbol in found if any(distance(each, path, symbol.path) in (0, 2) for each in modules)]
     return near[:1]
 
@@ -270,6 +270,11 @@ def _alike(uses: _Uses, others: Sequence[tuple[str, Document]], budget: int) -> 
             yield fragment
 
 
+@lru_cache(maxsize=8)
+def _extract(document: Document, path: str) -> Extract:
+    return extract(document, path)
+
+
 @lru_cache(maxsize=32)
 def _chunks(document: Document) -> list[tuple[str, frozenset[str]]]:
     """Every `LINES` lines of a document, with their identifiers."""
@@ -286,7 +291,7 @@ def _size(fragment: Fragment) -> int:
 def imports_above(document: Document, start: int, most: int = 1000) -> str:
     """The imports that a window which begins at byte offset `start` leaves out; at most `most` bytes of them."""
     lines: list[str] = []
-    for first, last in extract(document, "").import_spans:
+    for first, last in _extract(document, "").import_spans:
         line = f"{document.text.slice(first, last)}\n"
         most -= len(line)
         if last > start or most < 0:

@@ -44,8 +44,8 @@ class Symbol:
 class Import:
     """A name that a file takes from elsewhere.
 
-    `module` is spelled as in the file; `name` is None where the whole module is meant, and `alias` is what the
-    file calls the name or the module: None where it says nothing else.
+    `module` is spelled as in the file; `name` is None where the module itself is meant, and "*" where all of its
+    names are; `alias` is what the file calls the name or the module: None where it says nothing else.
     """
 
     module: str
@@ -74,8 +74,8 @@ def extract(document: Document, path: str) -> Extract:
     imports: dict[Import, Span] = {}
     taken: set[int] = set()
     for captures in _tags(document, language):
-        if "import" in captures:
-            imports.setdefault(_import(captures), _statement(captures["import"][0]))
+        if statement := captures.get("import") or captures.get("import.all"):
+            imports.setdefault(_import(captures), _statement(statement[0]))
             # In JavaScript an import may be the value of a constant.
             taken.update(node.start_byte for node in captures.get("alias", ()))
             continue
@@ -217,7 +217,7 @@ def _import(captures: dict[str, list[tree_sitter.Node]]) -> Import:
     module, name, alias = (
         (_text(captures[part][0]) if part in captures else None) for part in ("module", "name", "alias")
     )
-    return Import((module or "").strip("\"'<>`"), name, alias)
+    return Import((module or "").strip("\"'<>`"), "*" if "import.all" in captures else name, alias)
 
 
 def _statement(node: tree_sitter.Node) -> Span:
