@@ -112,7 +112,8 @@ async def test_a_suggestion_fits_where_it_stands(window: Editor, behind: str) ->
             here = types.Position(cursor.line, cursor.character)
             assert item.range == types.Range(here, here)
             assert "<|" not in str(item.insert_text)
-            assert explained["text"] == item.insert_text
+        if items:
+            assert explained["text"] == items[0].insert_text
 
 
 @on_the_window
@@ -142,14 +143,14 @@ async def test_the_cache_gives_what_a_fresh_context_gives(window: Editor) -> Non
     document = window.open(path, source)
     with forgotten(window, document):
         at = document.text.position(len(source), Encoding.UTF32)
-        (first,) = await window.complete(document, at)
+        first, *_ = await window.complete(document, at)
     # Other prompts have been in the cache since.
     other = window.open(path, "def total(prices):\n    return sum(")
     with forgotten(window, other):
         await window.complete(other, Position(1, 15))
     again = window.open(path, source)
     with forgotten(window, again):
-        (second,) = await window.complete(again, at)
+        second, *_ = await window.complete(again, at)
         assert (await window.explain(again))["source"] == "model"
     assert second.insert_text == first.insert_text
 
@@ -274,7 +275,7 @@ def test_the_command_line_prints_what_it_promises(tmp_path: Path) -> None:
 
     completed = run("complete", f"{path}:5:17")
     assert set(completed) == {"items", "explain"}
-    (item,) = completed["items"]
+    item, *_ = completed["items"]
     assert item["range"] == {"start": {"line": 4, "character": 16}, "end": {"line": 4, "character": 16}}
     assert item["insertText"] == completed["explain"]["text"] != ""
     path.write_text("def area(width, height):\n    return width * height\n", "utf-8")

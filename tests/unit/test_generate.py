@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from models_of_bytes import Babbler, ByteModel
 
 from midfill.engine.base import Chunk, Part, Request, Usage
 from midfill.engine.generate import generate
+from midfill.engine.sampling import Logits
 from midfill.errors import EngineError
 
 
@@ -159,3 +162,16 @@ def test_alternatives_differ_from_the_first_new_character() -> None:
     # The prompt is evaluated once, and the answers are decoded together.
     assert chunks[-1].usage.evaluated == chunks[-1].usage.prompt == 3
     assert max(model.evaluated[1:]) == 3
+
+
+def test_alternatives_share_the_white_space_before_them() -> None:
+    class Indents(ByteModel):
+        def logits(self, tokens: Sequence[int]) -> Logits:
+            logits = super().logits(tokens)
+            logits[ord("p") + 1] = 5
+            return logits
+
+    model = Indents({b"x": b"    y", b"p": b"ass"})
+    chunks = run(model, "x", alternatives=2)
+    answers = ["".join(chunk.text for chunk in chunks if chunk.index == index) for index in range(2)]
+    assert answers == ["    y", "    pass"]

@@ -84,7 +84,7 @@ class Answer:
             )
             if suggestion.text:
                 confidence = self._confidence(index, len(suggestion.text))
-                found.setdefault(suggestion.text, replace(suggestion, confidence=confidence))
+                found.setdefault(suggestion.text.strip(), replace(suggestion, confidence=confidence))
         first = list(found.values())[:1] if 0 in self.ended else []
         others = [suggestion for suggestion in found.values() if suggestion not in first]
         return [*first, *sorted(others, key=lambda suggestion: -suggestion.confidence)]

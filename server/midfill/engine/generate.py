@@ -142,16 +142,19 @@ class _Run:
             self._work[stream] = tokens
 
     def branch(self, stream: _Stream, logits: Logits, chosen: int) -> None:
-        """Let alternatives go their own ways where `stream` writes its first new text."""
+        """Let alternatives go their own ways where `stream` writes its first new word."""
         vocabulary = self.model.vocabulary
-        likely = stream.healing.likely(logits, vocabulary, self.request.alternatives)
+        likely = stream.healing.likely(logits, vocabulary, self.request.alternatives + 1)
         others = [token for token in likely if token != chosen][: self.request.alternatives - 1]
         for index, token in enumerate(others, 1):
             session = self.model.sessions.fork(stream.session, len(stream.session.tokens))
             session.held, session.prompt = True, len(session.tokens)
             self._forked.append(session)
-            other = _Stream(self, index, session, Healing(stream.healing.rest), Repetition([], []))
+            other = _Stream(self, index, session, Healing(stream.healed), Repetition([], []))
             other.branched = True
+            for known, logprob in stream.taken:
+                other.take(known, logprob)
+            self.count(generated=1)
             if not other.take(token, log_probability(logits, token)):
                 self._work[other] = [token]
 
@@ -174,7 +177,10 @@ class _Stream:
 
     def __init__(self, run: _Run, index: int, session: Session, healing: Healing, repetition: Repetition) -> None:
         self.index, self.session, self.healing, self.draft = index, session, healing, list[int]()
+        self.healed = healing.rest
         self.branched = run.request.alternatives == 1
+        # All tokens of the answer with the logarithms of their probabilities.
+        self.taken: list[tuple[int, float]] = []
         self._run, self._model, self._repetition = run, run.model, repetition
         self._output = _Output(run.request.stop)
         self._generated = 0
@@ -202,11 +208,13 @@ class _Stream:
         held = 0
         while True:
             token, logprob = self.healing.pick(rows[held], self._model.vocabulary)
-            if not self.branched and self.healing.frees(self._model.vocabulary.spelling[token]):
+            spelling = self._model.vocabulary.spelling[token]
+            if not self.branched and self.healing.writes(spelling):
                 self.branched = True
                 self._run.branch(self, rows[held], token)
+            self.taken.append((token, logprob))
             right = held < len(self.draft) and token == self.draft[held]
-            self._run.count(accepted=right)
+            self._run.count(generated=bool(spelling), accepted=right)
             ended = self.take(token, logprob)
             held += right
             if ended or not right:
@@ -221,7 +229,6 @@ class _Stream:
         text = self._output.feed(self.healing.take(spelling))
         self._generated += bool(spelling)
         self._repetition.append(token)
-        self._run.count(generated=bool(spelling))
         finish: Finish | None = None
         if not spelling:
             finish = "end"

@@ -35,12 +35,15 @@ class Vocabulary:
     """Ids of the tokens that spell something, in the order of their spelling."""
     lengths: NDArray[np.int64] = field(init=False, repr=False)
     """How many bytes each token spells, by id."""
+    blank: NDArray[np.bool_] = field(init=False, repr=False)
+    """Whether a token spells white space only, by id."""
     _sorted: list[bytes] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         ids = sorted((i for i, s in enumerate(self.spelling) if s), key=self.spelling.__getitem__)
         object.__setattr__(self, "texts", np.array(ids, dtype=np.int64))
         object.__setattr__(self, "lengths", np.array([len(s) for s in self.spelling], dtype=np.int64))
+        object.__setattr__(self, "blank", np.array([not s.strip() for s in self.spelling], dtype=np.bool_))
         object.__setattr__(self, "_sorted", [self.spelling[i] for i in ids])
 
     def consistent_with(self, rest: bytes) -> NDArray[np.int64]:
@@ -87,16 +90,15 @@ class Healing:
             token = int(np.argmax(logits))
         return token, log_probability(logits, token)
 
-    def frees(self, spelling: bytes) -> bool:
-        """Whether a token with this spelling writes the first new text."""
-        return len(spelling) > len(self.rest) or not (spelling or self.rest)
+    def writes(self, spelling: bytes) -> bool:
+        """Whether a token with this spelling writes the first new text that is no white space, or ends it all."""
+        return bool(spelling[len(self.rest) :].strip()) or not (spelling or self.rest)
 
     def likely(self, logits: Logits, vocabulary: Vocabulary, count: int) -> list[int]:
-        """The `count` most likely tokens that write new text, the most likely one first."""
+        """The `count` most likely tokens that write new text, more than white space, the most likely one first."""
         allowed = vocabulary.consistent_with(self.rest) if self.rest else vocabulary.texts
-        new = allowed[vocabulary.lengths[allowed] > len(self.rest)]
-        best = new[np.argsort(logits[new])[::-1][: count + 1]]
-        return [int(token) for token in best]
+        new = allowed[(vocabulary.lengths[allowed] > len(self.rest)) & ~vocabulary.blank[allowed]]
+        return [int(token) for token in new[np.argsort(logits[new])[::-1][:count]]]
 
     def take(self, spelling: bytes) -> bytes:
         """Account for a picked token; returns the part of its spelling that is new text."""
