@@ -407,6 +407,11 @@ def test_what_the_model_is_unsure_of_is_not_shown_while_typing() -> None:
     assert suggest("x = ‸\n", "y", invoked=True, config=Config(min_confidence=95))[0].text == "y"
 
 
+def test_no_suggestion_in_a_file_that_holds_secrets() -> None:
+    check_nothing(before="KEY = ‸\n", model="1", reason="denied", path=".env")
+    check_nothing(before="KEY = ‸\n", model="1", reason="denied", path="home/.ssh/config")
+
+
 def test_no_suggestion_where_it_would_be_noise() -> None:
     check_nothing(before="x = 1;‸\n", model="y", reason="finished", path="a.js")
     check_nothing(before="if (x) {\n}‸\n", model="y", reason="finished", path="a.js")

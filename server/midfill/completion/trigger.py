@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 from midfill.config import Config
 from midfill.document import Document
+from midfill.index.deny import denied
 from midfill.syntax import kind_at, opens_block
 from midfill.text import indentation, is_blank
 
 Rejection = Literal[
     "disabled",  # switched off in the settings
     "languageDisabled",  # switched off for this language
+    "denied",  # by its name, the file holds secrets
     "insideWord",  # the cursor stands inside a word
     "inComment",  # switched off in comments
     "inString",  # switched off in strings
@@ -55,6 +58,8 @@ def switched_off(document: Document, config: Config) -> Rejected | None:
         return Rejected("disabled")
     if document.language and set(document.language.lsp_ids) & set(config.disabled_languages):
         return Rejected("languageDisabled")
+    if denied(unquote(urlsplit(document.uri).path)):
+        return Rejected("denied")
     return None
 
 
