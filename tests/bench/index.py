@@ -46,16 +46,21 @@ def main() -> None:
             print(f"{kind}: {seconds:.2f} s, {files} files read, {peak / 1e6:.0f} MB in all processes", flush=True)
         print(f"{database(root).stat().st_size / 1e6:.0f} MB on disk", flush=True)
     if options.keys:
-        typed = []
-        for indexing in (False, True):
-            with tempfile.TemporaryDirectory() as cache:
-                os.environ["MIDFILL_CACHE"] = cache
-                typed.append(asyncio.run(type_keys(root, options.keys, indexing)))
-        count = len(typed[1])
-        for name, samples in zip(("undisturbed", "indexing"), typed, strict=True):
-            taken = [sample.ms for sample in samples[:count] if sample.ms is not None]
-            cuts = quantiles(taken, n=20)
-            print(f"{name}: {len(taken)} keys, p50 {cuts[9]:.0f} ms, p95 {cuts[18]:.0f} ms")
+        asyncio.run(compare(root, options.keys))
+
+
+async def compare(root: Path, keys: int) -> None:
+    """Type the same keys without and with an index being built beside, and print the times of suggestions."""
+    typed = []
+    for indexing in (False, True):
+        with tempfile.TemporaryDirectory() as cache:
+            os.environ["MIDFILL_CACHE"] = cache
+            typed.append(await type_keys(root, keys, indexing))
+    count = len(typed[1])
+    for name, samples in zip(("undisturbed", "indexing"), typed, strict=True):
+        taken = [sample.ms for sample in samples[:count] if sample.ms is not None]
+        cuts = quantiles(taken, n=20)
+        print(f"{name}: {len(taken)} keys, p50 {cuts[9]:.0f} ms, p95 {cuts[18]:.0f} ms")
 
 
 def built(root: Path) -> tuple[float, int, int]:

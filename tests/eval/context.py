@@ -237,7 +237,7 @@ def prompt(
 ) -> tuple[Part, ...]:
     before = fim.readable(window.before)
     if settings["imports"]:
-        before = context.imports_above(document, window.anchor - len(window.before)) + before
+        before = context.imports_above(document, path, window.anchor - len(window.before)) + before
     if settings["form"] in (2, 3):
         mark = document.language.line_comments[0] if document.language else "#"
         head = "".join(f"{mark} {each.path}\n{each.text}\n" for each in told.fragments)

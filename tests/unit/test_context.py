@@ -225,7 +225,7 @@ def test_fragments_like_the_code_at_hand(tmp_path: Path) -> None:
 def test_imports_that_a_window_leaves_out() -> None:
     text = "import os\nfrom a import (\n    b,\n)\nx = 1\nimport late\n"
     document = Document.open("file:///a.py", None, 1, text)
-    assert imports_above(document, 0) == ""
-    assert imports_above(document, text.index("x = 1")) == "import os\nfrom a import (\n    b,\n)\n"
-    assert imports_above(document, len(text)) == "import os\nfrom a import (\n    b,\n)\nimport late\n"
-    assert imports_above(document, len(text), most=15) == "import os\n"
+    assert imports_above(document, "a.py", 0) == ""
+    assert imports_above(document, "a.py", text.index("x = 1")) == "import os\nfrom a import (\n    b,\n)\n"
+    assert imports_above(document, "a.py", len(text)) == "import os\nfrom a import (\n    b,\n)\nimport late\n"
+    assert imports_above(document, "a.py", len(text), most=15) == "import os\n"

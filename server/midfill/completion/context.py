@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from midfill.document import Document
 from midfill.index.deny import denied
-from midfill.index.extract import Extract, Import, Symbol, extract
+from midfill.index.extract import Extract, Import, Symbol, extracted
 from midfill.index.secrets import has_secret
 from midfill.index.symbols import Symbols, distance, related, shares_scope
 from midfill.syntax import definitions
@@ -106,7 +106,7 @@ class _Uses:
             attributes_of.setdefault(name, set()).add(attribute)
         return cls(
             path,
-            _extract(document, path),
+            extracted(document, path),
             frozenset(_IDENTIFIER.findall(text)),
             frozenset(_IDENTIFIER.findall("\n".join([near, *heads]))),
             frozenset(_MEMBER.findall(text)),
@@ -271,11 +271,6 @@ def _alike(uses: _Uses, others: Sequence[tuple[str, Document]], budget: int) -> 
 
 
 @lru_cache(maxsize=8)
-def _extract(document: Document, path: str) -> Extract:
-    return extract(document, path)
-
-
-@lru_cache(maxsize=32)
 def _chunks(document: Document) -> list[tuple[str, frozenset[str]]]:
     """Every `LINES` lines of a document, with their identifiers."""
     text = document.text
@@ -288,10 +283,10 @@ def _size(fragment: Fragment) -> int:
     return len(fragment.path.encode()) + len(fragment.text.encode()) + 2
 
 
-def imports_above(document: Document, start: int, most: int = 1000) -> str:
+def imports_above(document: Document, path: str, start: int, most: int = 1000) -> str:
     """The imports that a window which begins at byte offset `start` leaves out; at most `most` bytes of them."""
     lines: list[str] = []
-    for first, last in _extract(document, "").import_spans:
+    for first, last in extracted(document, path).import_spans:
         line = f"{document.text.slice(first, last)}\n"
         most -= len(line)
         if last > start or most < 0:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import tree_sitter
 
@@ -95,6 +96,16 @@ def _tags(document: Document, language: Language) -> Iterator[dict[str, list[tre
     if document.tree is not None and language.has_query("tags"):
         for _, captures in tree_sitter.QueryCursor(language.query("tags")).matches(document.tree.root_node):
             yield captures
+
+
+def extracted(document: Document, path: str) -> Extract:
+    """`extract`, remembered for as long as the document is. A document has one path."""
+    if document not in _EXTRACTS:
+        _EXTRACTS[document] = extract(document, path)
+    return _EXTRACTS[document]
+
+
+_EXTRACTS: WeakKeyDictionary[Document, Extract] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
-from weakref import WeakKeyDictionary
 
 from midfill.document import Document
 from midfill.index.deny import denied
-from midfill.index.extract import Extract, Symbol, extract
+from midfill.index.extract import Extract, Symbol, extracted
 from midfill.index.store import Reader
 from midfill.languages import language_for
 
@@ -35,7 +34,6 @@ class Workspace:
         self.root = root
         self.reader = reader
         self._documents = documents
-        self._extracts: WeakKeyDictionary[Document, Extract] = WeakKeyDictionary()
 
     def named(self, names: Collection[str]) -> list[Symbol]:
         wanted = frozenset(names)
@@ -54,9 +52,7 @@ class Workspace:
         for uri, document in list(self._documents.items()):
             path = path_below(self.root, uri)
             if path is not None and not denied(path):
-                if document not in self._extracts:
-                    self._extracts[document] = extract(document, path)
-                overlay[path] = self._extracts[document]
+                overlay[path] = extracted(document, path)
         return overlay
 
 
