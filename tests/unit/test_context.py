@@ -118,6 +118,11 @@ PROJECTS = {
         "use crate::cart::{load, Cart};\nfn main() { load(‸ }\n",
         "#- src/cart.rs\npub struct Cart { pub n: u8 }\npub fn load(path: &str) -> Cart;\n",
     ),
+    "src/lib.rs": (
+        "#- src/cart.rs\npub fn load(path: &str) -> u8 { 1 }\n",
+        "use crate::cart;\nfn main() { cart::load(‸ }\n",
+        "#- src/cart.rs\npub fn load(path: &str) -> u8;\n",
+    ),
     "src/a/Main.java": (
         "#- src/b/Cart.java\npackage b;\npublic class Cart { int n; }\n",
         "package a;\nimport b.Cart;\nclass Main { void f() { new Cart(‸ } }\n",
@@ -189,8 +194,12 @@ def test_a_context_is_made_anew_when_too_much_is_missing(tmp_path: Path) -> None
     known = told(workspace, "from shop.cart import LIMIT\nLIMIT‸\n")
     one_more = told(workspace, "from shop.cart import LIMIT, load\nload(LIMIT‸\n", previous=known)
     assert one_more is known
-    many = told(workspace, "from shop.cart import LIMIT, load, Cart\nload(LIMIT‸\n", previous=known)
+    many = told(workspace, "from shop.cart import *\nload(LIMIT, unrelated, Cart‸\n", previous=known)
     assert "def load" in shown(many)
+    # What there was no room for is no reason to begin anew.
+    short = told(workspace, "from shop.cart import *\nload(LIMIT, unrelated, Cart‸\n", budget=50)
+    again = told(workspace, "from shop.cart import *\nload(LIMIT, unrelated, Cart(‸\n", budget=50, previous=short)
+    assert again is short
     assert told(workspace, "from shop.cart import LIMIT\nLIMIT‸\n", budget=10, previous=known).size <= 10
 
 

@@ -21,7 +21,7 @@ from midfill.syntax import definitions
 
 # Bytes around the cursor that count as the code at hand.
 NEAR_BEFORE, NEAR_AFTER = 1500, 500
-# A context is made anew when the code at hand uses so many symbols that it lacks.
+# A context is made anew when the code at hand uses so many symbols that were not thought of, members aside.
 MISSED = 3
 # Members that are told of a type which the code at hand uses, and of one that only the file uses.
 MEMBERS_NEAR, MEMBERS_FAR = 12, 4
@@ -42,10 +42,15 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Fragments in the order of the prompt, and the symbols that they tell of."""
+    """Fragments in the order of the prompt, and the symbols that they tell of.
+
+    `weighed` are also those that the code at hand used and that there was no room for: that they are missing is no
+    reason to begin anew.
+    """
 
     fragments: tuple[Fragment, ...] = ()
     told: frozenset[Symbol] = frozenset()
+    weighed: frozenset[Symbol] = frozenset()
 
     @property
     def size(self) -> int:
@@ -73,23 +78,23 @@ def gather(
     uses = _Uses.of(document, path, cursor)
     wanted = _wanted(uses, symbols)
     if previous is not None and previous.size <= budget:
-        missed = [each for each in wanted if each.near and each.symbol not in previous.told]
-        if len(missed) < MISSED:
+        new = [each for each in wanted if each.near and each.symbol not in previous.weighed]
+        if sum(not _is_detail(each.symbol) for each in new) < MISSED:
             return previous
     chosen = _within(budget, [each for each in wanted if not has_secret(each.symbol.signature + each.symbol.doc)])
     told = _told(chosen)
     left = min(budget - sum(map(_size, told)), int(budget * FRAGMENTS_SHARE))
     alike = _alike(uses, [(where, other) for where, other in others if where != path], left)
-    return Context((*told, *alike), frozenset(each.symbol for each in chosen))
+    symbols_told = frozenset(each.symbol for each in chosen)
+    return Context((*told, *alike), symbols_told, symbols_told.union(each.symbol for each in wanted if each.near))
 
 
 @dataclass(frozen=True)
 class _Uses:
-    """The names that a file uses: all of them, those near the cursor, and the attributes of each name."""
+    """The names that a file uses near the cursor, and the attributes that it uses anywhere, by owner too."""
 
     path: str
     extract: Extract
-    names: frozenset[str]
     near: frozenset[str]
     attributes: frozenset[str]
     attributes_of: dict[str, set[str]]
@@ -107,7 +112,6 @@ class _Uses:
         return cls(
             path,
             extracted(document, path),
-            frozenset(_IDENTIFIER.findall(text)),
             frozenset(_IDENTIFIER.findall("\n".join([near, *heads]))),
             frozenset(_MEMBER.findall(text)),
             attributes_of,
@@ -180,7 +184,7 @@ def _in_module(path: str, each: Import, found: Iterable[Symbol]) -> list[Symbol]
     """The definition of `name` where a file has `module.name` and imports the module."""
     if each.name is None:
         return _meant(path, each.module, found)
-    joint = "" if each.module.endswith((".", "/")) else "::" if "::" in each.module else "."
+    joint = "" if each.module.endswith(".") else "::" if path.endswith(".rs") else "."
     return _meant(path, f"{each.module}{joint}{each.name}", found)
 
 
