@@ -52,6 +52,8 @@ def result(case: Case, answers: dict[str, Answer]) -> Result:
     named = dict(answers)
     if "midfill" in answers:
         named["untrimmed"] = untrimmed(answers["midfill"])
+    if "raw" in answers:
+        named["raw, cut"] = cut(answers["raw"], case)
     return Result(case, named, {name: score(case, answer) for name, answer in named.items()})
 
 
@@ -61,13 +63,22 @@ def untrimmed(answer: Answer) -> Answer:
     return replace(answer, text=answer.raw or "", end=start, reason=None)
 
 
+def cut(answer: Answer, case: Case) -> Answer:
+    """As many lines as the truth has: what the raw model knows, apart from where it should have stopped."""
+    lines = answer.text.splitlines(keepends=True)[: max(1, len(case.middle.splitlines()))]
+    ends = "" if case.gap or not case.middle.endswith("\n") else "\n"
+    text = "".join(lines).removesuffix("\n") + (case.gap or ends)
+    return replace(answer, text=text)
+
+
 def bars(results: Sequence[Result]) -> list[Bar]:
     """The promises of the project, as far as this data measures them."""
     found = []
     for kinds in (("eol", "midword", "line"), ("eol",), ("midword",), ("line",)):
         both = _both(results, kinds, "infill")
         ours, theirs = _right(both, "midfill"), _right(both, "infill")
-        ratio = ours / theirs if ours is not None and theirs else None
+        # A peer that is never right counts as if it was once.
+        ratio = ours / max(theirs, 1 / len(both)) if ours is not None and theirs is not None else None
         found.append(Bar(f"{', '.join(kinds)}: exact match / that of /infill", ratio, 1.4, "x", len(both)))
     shown = [each.scores["midfill"] for each in _of(results, ("span", "block"), "midfill")]
     shown = [each for each in shown if each.shown]
@@ -228,7 +239,7 @@ def _right_of(results: Sequence[Result], system: str) -> str:
     """In percent; with the number of cases where a system has not answered all of them."""
     answered = sum(system in each.scores for each in results)
     share = _percent(_share(results, system, "right"))
-    return share if answered in (0, len(results)) else f"{share} of {answered}"
+    return share if answered in (0, len(results)) else f"{share} (n {answered})"
 
 
 def _share(results: Sequence[Result], system: str, key: str) -> float | None:

@@ -55,7 +55,16 @@ def main() -> None:
     print(f"{len(known)} of {len(cases)} cases; generated code runs in {sandbox.isolation()}", file=sys.stderr)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(lambda case: judged(case, kept), known))
-    columns = ["raw", "infill", "midfill", "untrimmed", "other trigger", *dict(options.variant), "perfect"]
+    columns = [
+        "raw",
+        "raw, cut",
+        "infill",
+        "midfill",
+        "untrimmed",
+        "other trigger",
+        *dict(options.variant),
+        "perfect",
+    ]
     columns = [name for name in columns if any(name in each.scores for each in results)]
     report.show(results, columns)
     if options.json:

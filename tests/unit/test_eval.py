@@ -151,12 +151,19 @@ def results() -> list[report.Result]:
     return found
 
 
+def test_the_raw_answer_is_cut_to_the_lines_of_the_truth() -> None:
+    case = Case("1", "HE single line", "a.py", "x = (\n", "    1", ")\n", "\n")
+    raw = Answer(case.prefix + case.suffix, "    1\n)\nx = 2\n", len(case.prefix), len(case.prefix))
+    assert report.cut(raw, case).final == "x = (\n    1\n)\n"
+
+
 def test_bars_compare_the_cases_that_both_have_answered() -> None:
     lonely = Case("11", "eol", "a.py", "x = ", "1", "\n")
     bars = report.bars([*results(), report.result(lonely, {"midfill": answer(lonely, "2")})])
     verdicts = {bar.name: bar for bar in bars}
     ratio = verdicts["eol: exact match / that of /infill"]
     assert (ratio.measured, ratio.of, ratio.verdict) == (pytest.approx(1.4), 10, "PASS")
+    assert verdicts["midword: exact match / that of /infill"].measured is None
     assert verdicts["HE multi line: pass@1 above the raw prompt"].verdict == "not measured"
 
 
