@@ -182,3 +182,30 @@ def test_typing_in_a_line_longer_than_any_window_moves_little() -> None:
         windows = [window_at(document, cursor, windows), *windows[:5]]
         seen.add(sent(windows[0]))
     assert len(seen) <= 4
+
+
+def test_a_place_where_somebody_waits_is_read_in_two_steps() -> None:
+    document = opened(SOURCE)
+    cursor = document.text.line_end(1000)
+    quick = window_at(document, cursor, budget=BUDGET.quick)
+    assert len(quick.before) <= BUDGET.before // 4
+    better = fresh(document, cursor, [quick], BUDGET)
+    assert len(better.before) > 2 * len(quick.before)
+    assert outdated(document, quick, better)
+    # Once it is read, the larger window is kept.
+    assert sent(window_at(document, cursor, [better, quick], BUDGET.quick)) == sent(better)
+    assert not outdated(document, better, fresh(document, cursor, [better, quick], BUDGET))
+
+
+def test_a_short_file_is_read_at_once() -> None:
+    document = opened("x = 1\n" * 50)
+    quick = window_at(document, 200, budget=BUDGET.quick)
+    assert not outdated(document, quick, fresh(document, 200, [quick], BUDGET))
+
+
+def test_a_closer_that_is_above_the_cursor_now_is_not_shown_below_it() -> None:
+    document = opened("f();\n" * 9 + "if (x) {\n  a();\n}\nrest();\n")
+    inside = window_at(document, document.text.line_end(10))
+    assert inside.after.startswith(b"\n}")
+    behind = window_at(document, document.text.line_end(11), [inside])
+    assert behind.after == b"\nrest();\n"

@@ -78,7 +78,7 @@ async def warm_up(
         start = _prompt(document, Window(0, 0, document.text.data[: budget.before], b""), info.family)[:2]
         await _evaluate(start if len(document.text) <= budget.before else start[:1], info, engine, cancel)
         return
-    window = window_at(document, cursor, known, budget)
+    window = window_at(document, cursor, known, budget.quick)
     better = fresh(document, cursor, known, budget)
     for each in (window, better) if outdated(document, window, better) else (window,):
         if not await _evaluate(_prompt(document, each, info.family), info, engine, cancel):
@@ -118,7 +118,7 @@ async def _ask(
     began = time.perf_counter()
     info = engine.info("complete")
     budget = memory.pace.budget(config.latency_target_ms)
-    window = window_at(document, cursor, memory.windows(document.uri), budget)
+    window = window_at(document, cursor, memory.windows(document.uri), budget if invoked else budget.quick)
     request = Request(
         role="complete",
         model=info.name,

@@ -21,6 +21,8 @@ ANCHOR_LINES = 3
 ANCHOR_LINES_FAR, ANCHOR_LINES_MOST = 8, 40
 # The same in bytes, for long lines: how much may stand, and how much stands in a fresh window, behind the anchor.
 MIDDLE_MOST, MIDDLE_LEAST = 4000, 500
+# Somebody who waits at a new place is given an answer from this part of the text before the anchor.
+QUICK = 4
 # So much code before the anchor and behind the cursor must be as it was for a window to be kept. In bytes.
 NEAR_BEFORE, NEAR_AFTER = 400, 120
 
@@ -36,7 +38,12 @@ class Budget:
     """
 
     before: int = 3000
-    after: int = 700
+    after: int = 400
+
+    @property
+    def quick(self) -> Budget:
+        """For a place where nothing is read yet and somebody waits; more is read in idle time."""
+        return Budget(self.before // QUICK, self.after)
 
 
 DEFAULT = Budget()
@@ -63,12 +70,17 @@ def fresh(document: Document, cursor: int, known: Sequence[Window] = (), budget:
     text = document.text
     anchor = anchor_at(document, cursor)
     starts = (window.anchor - len(window.before) for window in known if _is_true(document, window))
-    near = (start for start in starts if start <= anchor <= start + budget.before * 3 // 2)
+    near = (start for start in starts if _fits(anchor - start, start, budget))
     start = next(near, None)
     if start is None:
         start = _start(document, anchor, budget.before)
     after = cursor if _tail(document, cursor).strip(_CLOSERS + b" \t") else text.line_end(text.line_of(cursor))
     return Window(anchor, cursor, text.data[start:anchor], text.data[after : _end(document, after, budget.after)])
+
+
+def _fits(length: int, start: int, budget: Budget) -> bool:
+    """Whether so many bytes before the anchor, from `start`, are neither too much nor too little."""
+    return 0 <= length <= budget.before * 3 // 2 and (start == 0 or length >= budget.before // 3)
 
 
 def anchor_at(document: Document, cursor: int) -> int:
@@ -82,7 +94,9 @@ def outdated(document: Document, window: Window, better: Window) -> bool:
     text = document.text
     lines = text.line_of(window.cursor) - text.line_of(window.anchor)
     far = lines >= ANCHOR_LINES_FAR or window.cursor - window.anchor > MIDDLE_MOST // 2
-    return better != window and (far or window.after != better.after or not _is_true(document, window))
+    short = 2 * len(window.before) < len(better.before)
+    stale = window.after != better.after or not _is_true(document, window)
+    return better != window and (far or short or stale)
 
 
 def _is_true(document: Document, window: Window) -> bool:
@@ -125,9 +139,18 @@ def _goes_on(document: Document, cursor: int, after: bytes) -> bool:
     data = document.text.data
     if _tail(document, cursor).strip(_CLOSERS + b" \t"):
         return data.startswith(after[:NEAR_AFTER], cursor) and after[:1] not in (b"", b"\n", b"\r")
-    blank = _CLOSERS + b" \t\r\n"
-    now, then = data[cursor : cursor + 2 * NEAR_AFTER + len(after)].lstrip(blank), after.lstrip(blank)
-    return after[:1] in (b"", b"\n", b"\r") and bool(now) == bool(then) and now.startswith(then[:NEAR_AFTER])
+    if after[:1] not in (b"", b"\n", b"\r"):
+        return False
+    closed_now, now = _closers(data[cursor : cursor + 2 * NEAR_AFTER + len(after)])
+    closed_then, then = _closers(after)
+    # Closers may have come, and none may have gone: a model that is shown again what stands above writes nothing.
+    return closed_now.endswith(closed_then) and bool(now) == bool(then) and now.startswith(then[:NEAR_AFTER])
+
+
+def _closers(code: bytes) -> tuple[bytes, bytes]:
+    """The closers that code begins with, without the white space between them, and the rest."""
+    rest = code.lstrip(_CLOSERS + b" \t\r\n")
+    return b"".join(code[: len(code) - len(rest)].split()), rest
 
 
 def _tail(document: Document, cursor: int) -> bytes:
