@@ -10,6 +10,7 @@ from scripted import ScriptedEngine
 
 from midfill.completion import complete, prefetch, warm_up
 from midfill.completion.cache import Memory
+from midfill.completion.context import Context, Fragment
 from midfill.config import Config
 from midfill.document import Document
 from midfill.engine.base import CancelToken
@@ -425,3 +426,33 @@ def test_no_suggestion_where_it_would_be_noise() -> None:
     check_nothing(before="x = 1  # a‸\n", model="y", reason="inComment", config=Config(in_comments=False))
     check_nothing(before="x = 'a‸'\n", model="y", reason="inString", config=Config(in_strings=False))
     assert suggest("x = 'a‸'\n", "y", invoked=True, config=Config(in_strings=False))[0].text == "y"
+
+
+def test_what_other_files_tell_stands_first_and_stays() -> None:
+    told = Context((Fragment("lib/util.py", "def helper(a, b): ...\n"),), project="shop", path="app.py")
+    looks = 0
+
+    def look(document: Document, cursor: int, before: Context) -> Context:
+        nonlocal looks
+        looks += 1
+        return before if before.fragments else told
+
+    async def run() -> None:
+        engine, memory = ScriptedEngine([" + 1", "y"]), Memory()
+        document = Document.open("file:///app.py", None, 1, "x = 1\ny = helper(‸)\n".replace("‸", ""))
+        cursor = document.text.line_end(1) - 1
+        await warm_up(document, cursor, Config(), engine, memory, CancelToken(), look)
+        await complete(document, cursor, False, Config(), engine, memory, CancelToken(), look)
+        prompt = engine.requests[0].prompt
+        assert engine.warmed[-1].prompt == prompt
+        start = "".join(part.text for part in prompt[:6])
+        assert start == ("<|repo_name|>shop\n<|file_sep|>lib/util.py\ndef helper(a, b): ...\n<|file_sep|>app.py\n")
+        assert [part.control for part in prompt[:7]] == [True, False, True, False, True, False, True]
+        # No keystroke asks the index: the window keeps what was told.
+        before = looks
+        document = document.edited([Edit(cursor, cursor, "a")])
+        await complete(document, cursor + 1, False, Config(), engine, memory, CancelToken(), look)
+        assert looks == before
+        assert engine.requests[1].prompt[:6] == prompt[:6]
+
+    asyncio.run(run())

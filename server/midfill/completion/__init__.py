@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
 from midfill.completion import fim
 from midfill.completion.answer import Answer
 from midfill.completion.cache import Memory
+from midfill.completion.context import NOTHING, Context
 from midfill.completion.result import Completion, Suggestion
 from midfill.completion.trigger import Block, Line, Rejected, switched_off, wanted
 from midfill.completion.window import Window, fresh, outdated, window_at
@@ -17,6 +19,14 @@ from midfill.document import Document
 from midfill.engine.base import CancelToken, Engine, ModelInfo, Part, Request, Usage
 from midfill.errors import MidfillError, ModelMissing
 from midfill.text import Edit
+
+Look = Callable[[Document, int, Context], Context]
+"""What other files tell about the code at a byte offset, if the model has been told the third value before."""
+
+
+def blind(document: Document, cursor: int, told: Context) -> Context:
+    """No other file is known."""
+    return NOTHING
 
 
 async def complete(
@@ -27,6 +37,7 @@ async def complete(
     engine: Engine,
     memory: Memory,
     cancel: CancelToken,
+    look: Look = blind,
     idle: bool = False,
 ) -> Completion:
     """Suggest what to insert at byte offset `cursor`. Never raises for what can go wrong with a model.
@@ -47,7 +58,9 @@ async def complete(
     if isinstance(want, Rejected):
         return finished(replace(nothing, reason=want.reason))
     try:
-        completion = await _ask(document, cursor, want, invoked, config, engine, memory, cancel, nothing, idle)
+        completion = await _ask(
+            document, cursor, want, invoked, config, engine, memory, cancel, nothing, look, idle
+        )
     except ModelMissing as error:
         return finished(replace(nothing, outcome="failed", reason="modelMissing", message=str(error)))
     except MidfillError as error:
@@ -64,6 +77,7 @@ async def warm_up(
     engine: Engine,
     memory: Memory,
     cancel: CancelToken,
+    look: Look = blind,
 ) -> None:
     """Evaluate in idle time what a completion at `cursor` will need; first what is closest to being needed.
 
@@ -79,7 +93,7 @@ async def warm_up(
         await _evaluate(start if len(document.text) <= budget.before else start[:1], info, engine, cancel)
         return
     window = window_at(document, cursor, known, budget.quick)
-    better = fresh(document, cursor, known, budget)
+    better = _informed(fresh(document, cursor, known, budget), document, known, look)
     for each in (window, better) if outdated(document, window, better) else (window,):
         if not await _evaluate(_prompt(document, each, info.family), info, engine, cancel):
             return
@@ -87,12 +101,18 @@ async def warm_up(
 
 
 async def prefetch(
-    document: Document, shown: Completion, config: Config, engine: Engine, memory: Memory, cancel: CancelToken
+    document: Document,
+    shown: Completion,
+    config: Config,
+    engine: Engine,
+    memory: Memory,
+    cancel: CancelToken,
+    look: Look = blind,
 ) -> None:
     """Find in idle time what to suggest next, should the user accept what is shown."""
     accepted = document.edited([Edit(shown.cursor, shown.cursor + shown.replaces, shown.text)])
     cursor = shown.cursor + len(shown.text.encode("utf-8", "surrogatepass"))
-    await complete(accepted, cursor, False, config, engine, memory, cancel, idle=True)
+    await complete(accepted, cursor, False, config, engine, memory, cancel, look, idle=True)
 
 
 async def _evaluate(prompt: tuple[Part, ...], info: ModelInfo, engine: Engine, cancel: CancelToken) -> bool:
@@ -112,13 +132,17 @@ async def _ask(
     memory: Memory,
     cancel: CancelToken,
     nothing: Completion,
+    look: Look,
     idle: bool,
 ) -> Completion:
     """Prompt, stream, stop by the rules of a line or a block, clean up."""
     began = time.perf_counter()
     info = engine.info("complete")
     budget = memory.pace.budget(config.latency_target_ms)
-    window = window_at(document, cursor, memory.windows(document.uri), budget if invoked else budget.quick)
+    known = memory.windows(document.uri)
+    window = window_at(document, cursor, known, budget if invoked else budget.quick)
+    if invoked and window.context is NOTHING:
+        window = _informed(window, document, known, look)
     request = Request(
         role="complete",
         model=info.name,
@@ -163,12 +187,19 @@ async def _ask(
     return replace(asked, outcome="shown", text=best.text, replaces=best.replaces, others=tuple(others))
 
 
+def _informed(window: Window, document: Document, known: Sequence[Window], look: Look) -> Window:
+    """The window with what other files tell; as before, if that still serves, since a change is read anew."""
+    told = next((each.context for each in known if each.context.fragments), NOTHING)
+    return replace(window, context=look(document, window.cursor, told))
+
+
 def _prompt(document: Document, window: Window, family: str) -> tuple[Part, ...]:
     return fim.prompt(
         fim.family(family),
         before_anchor=fim.readable(window.before),
         typed=fim.readable(document.text.data[window.anchor : window.cursor]),
         after_cursor=fim.readable(window.after),
+        context=window.context,
     )
 
 

@@ -45,12 +45,14 @@ class Context:
     """Fragments in the order of the prompt, and the symbols that they tell of.
 
     `weighed` are also those that the code at hand used and that there was no room for: that they are missing is no
-    reason to begin anew.
+    reason to begin anew. `project` and `path` name the place of the file at hand, as the model is told.
     """
 
     fragments: tuple[Fragment, ...] = ()
     told: frozenset[Symbol] = frozenset()
     weighed: frozenset[Symbol] = frozenset()
+    project: str = ""
+    path: str = ""
 
     @property
     def size(self) -> int:

@@ -6,27 +6,41 @@ of the answer, so that typing only ever appends to the prompt.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from midfill.completion.context import NOTHING, Context, Fragment
 from midfill.engine.base import Part
 from midfill.errors import ModelError
 
 
 @dataclass(frozen=True)
 class Family:
-    """The control tokens around the three texts, in the order prefix, suffix, middle (PSM)."""
+    """The control tokens around the three texts, in the order prefix, suffix, middle (PSM).
+
+    `project` and `file` stand before the name of a project and of each of its files.
+    """
 
     name: str
     prefix: str
     suffix: str
     middle: str
+    project: str
+    file: str
 
 
 FAMILIES = {
     family.name: family
     for family in (
         # Qwen2.5-Coder technical report (arXiv 2409.12186), section 3.2.
-        Family("qwen2.5-coder", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+        Family(
+            "qwen2.5-coder",
+            "<|fim_prefix|>",
+            "<|fim_suffix|>",
+            "<|fim_middle|>",
+            "<|repo_name|>",
+            "<|file_sep|>",
+        ),
     )
 }
 
@@ -42,8 +56,12 @@ def family(name: str) -> Family:
         ) from None
 
 
-def prompt(family: Family, before_anchor: str, typed: str, after_cursor: str) -> tuple[Part, ...]:
+def prompt(
+    family: Family, before_anchor: str, typed: str, after_cursor: str, context: Context = NOTHING
+) -> tuple[Part, ...]:
+    """What changes least comes first: other files, the text before the anchor, the suffix, what is being typed."""
     return (
+        *(_project(family, context) if context.fragments else ()),
         Part(family.prefix, control=True),
         Part(before_anchor),
         Part(family.suffix, control=True),
@@ -51,6 +69,14 @@ def prompt(family: Family, before_anchor: str, typed: str, after_cursor: str) ->
         Part(family.middle, control=True),
         Part(typed),
     )
+
+
+def _project(family: Family, context: Context) -> Iterator[Part]:
+    yield Part(family.project, control=True)
+    yield Part(f"{context.project}\n")
+    for fragment in (*context.fragments, Fragment(context.path, "")):
+        yield Part(family.file, control=True)
+        yield Part(f"{fragment.path}\n{fragment.text}")
 
 
 def readable(data: bytes) -> str:

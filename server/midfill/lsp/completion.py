@@ -84,7 +84,7 @@ async def _run(
             running.cancel.cancel()
         cancel = CancelToken()
         pipeline = asyncio.ensure_future(
-            complete(document, cursor, invoked, server.config, server.engine, server.memory, cancel)
+            complete(document, cursor, invoked, server.config, server.engine, server.memory, cancel, server.look)
         )
         server.running = Running(document, cursor, cancel, pipeline)
     try:

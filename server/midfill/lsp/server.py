@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cattrs import Converter
@@ -24,9 +24,11 @@ from pygls.protocol import (
 import midfill
 from midfill.completion import Completion
 from midfill.completion.cache import Memory
+from midfill.completion.context import NOTHING, Context, gather
 from midfill.config import Config, parse
 from midfill.document import Document
 from midfill.engine.base import CancelToken, Engine
+from midfill.index.symbols import path_below
 from midfill.lsp import convert
 from midfill.lsp.index import Indexes
 from midfill.lsp.warm import Warmth
@@ -75,6 +77,21 @@ class Server(LanguageServer):
             self._said.add(message)
             log.info("%s", message)
             self.window_show_message(types.ShowMessageParams(kind, message))
+
+    def look(self, document: Document, cursor: int, told: Context) -> Context:
+        """What other files of the workspace tell about the code at a byte offset; the `Look` of a completion."""
+        found = self.index.at(document.uri)
+        if found is None:
+            return NOTHING
+        workspace, path = found
+        others = [
+            (where, other)
+            for other in reversed(self.documents.values())
+            if other.uri != document.uri and (where := path_below(workspace.root, other.uri)) is not None
+        ]
+        budget = self.memory.pace.budget(self.config.latency_target_ms).context
+        told = gather(document, path, cursor, workspace, budget, others, told if told.fragments else None)
+        return replace(told, project=workspace.root.name, path=path) if told.fragments else NOTHING
 
     def explain(self, completion: Completion, document: Document, at: types.Position) -> None:
         """Remember what came of a completion, for `midfill/explain`."""

@@ -61,9 +61,9 @@ class Warmth:
             return
         # What goes wrong is said when the user asks for something.
         with contextlib.suppress(MidfillError):
-            await warm_up(document, cursor, config, server.engine, server.memory, cancel)
+            await warm_up(document, cursor, config, server.engine, server.memory, cancel, server.look)
             if self._shown and self._shown[0] is document:
-                await prefetch(*self._shown, config, server.engine, server.memory, cancel)
+                await prefetch(*self._shown, config, server.engine, server.memory, cancel, server.look)
 
 
 def register(server: Server) -> None:
