@@ -72,7 +72,8 @@ def known(folder: Path, *names: str) -> set[str]:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    for _ in range(1000):
+    # The index is built in idle time only, of which a busy machine has little.
+    for _ in range(12_000):
         if condition():
             return
         await asyncio.sleep(0.01)
