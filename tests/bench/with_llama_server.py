@@ -153,7 +153,9 @@ def _unpack(archive: Path, target: Path) -> None:
     unpacked = target.with_name("unpacking")
     shutil.rmtree(unpacked, ignore_errors=True)
     with tarfile.open(archive) as tar:
-        tar.extractall(unpacked, filter="data")
+        # Debian 12's Python 3.11.2 has no filters yet.
+        safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        tar.extractall(unpacked, **safely)
     (inside,) = unpacked.iterdir()
     inside.rename(target)
     unpacked.rmdir()
