@@ -456,3 +456,27 @@ def test_what_other_files_tell_stands_first_and_stays() -> None:
         assert engine.requests[1].prompt[:6] == prompt[:6]
 
     asyncio.run(run())
+
+
+def test_ends_where_the_text_behind_the_cursor_closes_the_bracket() -> None:
+    check(
+        before="fn cmp(‸) -> Ordering {\n}\n",
+        model="&self, other: &Self) -> std::cmp::Ordering {",
+        after="fn cmp(&self, other: &Self‸) -> Ordering {\n}\n",
+        path="a.rs",
+    )
+
+
+def test_a_block_goes_on_until_it_mends_what_is_broken() -> None:
+    check(
+        before="x = [\n    ‸\n\ny = 1\n",
+        model="1,\n\n    2,\n]\n\nz = 3\n",
+        after="x = [\n    1,\n\n    2,\n]‸\n\ny = 1\n",
+    )
+
+
+def test_a_line_end_is_not_tokenized_anew() -> None:
+    for before, heals in (("x = 1\n‸\n", False), ("x = 1\n    ‸\n", True), ("x‸\n", True)):
+        typist = Typist(before, "y")
+        typist.ask()
+        assert typist.engine.requests[0].heal is heals

@@ -95,7 +95,8 @@ async def warm_up(
     window = window_at(document, cursor, known, budget.quick)
     better = _informed(fresh(document, cursor, known, budget), document, known, look)
     for each in (window, better) if outdated(document, window, better) else (window,):
-        if not await _evaluate(_prompt(document, each, info.family), info, engine, cancel):
+        heal = _heals(document, cursor)
+        if not await _evaluate(_prompt(document, each, info.family), info, engine, cancel, heal):
             return
         memory.keep(document.uri, each)
 
@@ -115,9 +116,11 @@ async def prefetch(
     await complete(accepted, cursor, False, config, engine, memory, cancel, look, idle=True)
 
 
-async def _evaluate(prompt: tuple[Part, ...], info: ModelInfo, engine: Engine, cancel: CancelToken) -> bool:
+async def _evaluate(
+    prompt: tuple[Part, ...], info: ModelInfo, engine: Engine, cancel: CancelToken, heal: bool = True
+) -> bool:
     """Evaluate a prompt in idle time; False when that was cancelled."""
-    request = Request("complete", info.name, prompt, max_tokens=0, heal=True, idle=True)
+    request = Request("complete", info.name, prompt, max_tokens=0, heal=heal, idle=True)
     chunks = [chunk async for chunk in engine.generate(request, cancel)]
     return bool(chunks and chunks[-1].finish)
 
@@ -148,7 +151,7 @@ async def _ask(
         model=info.name,
         prompt=_prompt(document, window, info.family),
         max_tokens=config.max_line_tokens if isinstance(want, Line) else config.max_block_tokens,
-        heal=True,
+        heal=_heals(document, cursor),
         stop=("\n",) if isinstance(want, Line) else (),
         drafts=config.drafts,
         alternatives=config.alternatives if invoked else 1,
@@ -185,6 +188,11 @@ async def _ask(
     if not invoked and best.confidence * 100 < config.min_confidence:
         return replace(asked, reason="unlikely")
     return replace(asked, outcome="shown", text=best.text, replaces=best.replaces, others=tuple(others))
+
+
+def _heals(document: Document, cursor: int) -> bool:
+    """Whether the word before the cursor may be tokenized anew. A line end may not: it becomes more of them."""
+    return cursor > document.text.line_start(document.text.line_of(cursor))
 
 
 def _informed(window: Window, document: Document, known: Sequence[Window], look: Look) -> Window:

@@ -54,7 +54,7 @@ class Answer:
             end = 0
         elif isinstance(self._want, Block) and "\n" in raw:
             if "\n" in chunk.text:
-                end = postprocess.block_end(raw, self._want, self._after, _in_string(self._document, self._cursor))
+                end = postprocess.block_end(raw, self._want, self._after, _goes_on(self._document, self._cursor))
             if (
                 end is None
                 and self._most_ms is not None
@@ -105,23 +105,26 @@ def _clean(
     else:
         if cut_short:
             text = postprocess.without_last_line(text)
-        text = postprocess.longest_sound(text.rstrip(), _adds_no_error(document, cursor))
+        text = postprocess.soundest(text.rstrip(), _errors_with(document, cursor), error_count(document))
     line_start = document.text.line_start(document.text.line_of(cursor))
     text = postprocess.without_following_lines(text, document.text.slice(line_start, cursor), after)
     text = text if text.strip() else ""
     return Suggestion(text.replace("\n", document.text.newline), replaces)
 
 
-def _adds_no_error(document: Document, cursor: int) -> Callable[[str], bool]:
+def _errors_with(document: Document, cursor: int) -> Callable[[str], int]:
+    """How many syntax errors there are with a text inserted at the cursor."""
+    return lambda text: error_count(document.edited([Edit(cursor, cursor, text)]))
+
+
+def _goes_on(document: Document, cursor: int) -> Callable[[str], bool]:
+    """Whether a block goes on behind a text inserted at the cursor: in a string, or while it mends nothing."""
     before = error_count(document)
-    return lambda text: error_count(document.edited([Edit(cursor, cursor, text)])) <= before
 
-
-def _in_string(document: Document, cursor: int) -> Callable[[str], bool]:
-    """Whether the end of a text inserted at the cursor is inside a string."""
-
-    def in_string(text: str) -> bool:
+    def goes_on(text: str) -> bool:
         edited = document.edited([Edit(cursor, cursor, text)])
-        return kind_at(edited, cursor + len(text.encode("utf-8", "surrogatepass"))) == "string"
+        if kind_at(edited, cursor + len(text.encode("utf-8", "surrogatepass"))) == "string":
+            return True
+        return 0 < before <= error_count(edited)
 
-    return in_string
+    return goes_on

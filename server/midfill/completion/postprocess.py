@@ -11,11 +11,11 @@ _PAIRS = {")": "(", "]": "[", "}": "{"}
 _QUOTES = "\"'`"
 
 
-def block_end(written: str, block: Block, after: str, in_string: Callable[[str], bool]) -> int | None:
+def block_end(written: str, block: Block, after: str, goes_on: Callable[[str], bool]) -> int | None:
     """Where a block is over, as an index into `written`, or None while it may go on. Looks at whole lines only.
 
     A block ends before a line that is less indented, before the line that stands behind the cursor already, and
-    at the first blank line, unless that is in a string (`in_string(text so far)`), as in a docstring.
+    at the first blank line, unless it `goes_on(text so far)`, as in a docstring.
     """
     following = next((line for line in after.split("\n")[1:] if not is_blank(line)), None)
     at = 0
@@ -24,13 +24,14 @@ def block_end(written: str, block: Block, after: str, in_string: Callable[[str],
         if number == 0:
             line = block.start + line
         if is_blank(line):
-            if begun and not in_string(written[:at]):
+            if begun and not goes_on(written[:at]):
                 return max(at - 1, 0)
         elif number > 0 or not block.start.strip():
             closes = _closes(line, block, following)
             if closes:
                 return at + len(written[at:].split("\n", 1)[0])
-            if columns(indentation(line)) < block.floor or line.rstrip() == (following or "").rstrip():
+            outside = columns(indentation(line)) < block.floor and not goes_on(written[:at])
+            if outside or line.rstrip() == (following or "").rstrip():
                 return max(at - 1, 0)
             begun = True
         at = written.index("\n", at) + 1
@@ -47,14 +48,30 @@ def fitted(suggestion: str, tail: str) -> tuple[str, int]:
     """Fit a line to the text behind the cursor; the second value is how many bytes of that it replaces.
 
     `print(` `name)` `)` gives `name`; but `print(` `f(x)` `)` stays, since its bracket closes one of its own.
-    `print(` `name)[0]` `)` stays too, and replaces the closer, which it brings itself.
+    `print(` `name)[0]` `)` stays too, and replaces the closer, which it brings itself. Where more than closers
+    stands there, a suggestion ends before it closes the same bracket: `f(` `a) -> int:` `) -> float:` gives `a`.
     """
     tail = tail.rstrip()
     for length in range(min(len(tail), len(suggestion)), 0, -1):
         kept = suggestion[: len(suggestion) - length]
         if suggestion.endswith(tail[:length]) and unclosed(kept) <= unclosed(suggestion):
             return kept, 0
+    if tail.strip("".join(_PAIRS) + _QUOTES + ";,: ") and (over := _over(suggestion, tail)) is not None:
+        return suggestion[:over].rstrip(), 0
     return suggestion, len(tail[: _brought(suggestion, tail)].encode("utf-8", "surrogatepass"))
+
+
+def _over(suggestion: str, tail: str) -> int | None:
+    """Where a suggestion closes what the first character of `tail`, a bracket, closes already."""
+    depth = 0
+    for at, character in enumerate(suggestion):
+        if character in _PAIRS.values():
+            depth += 1
+        elif character in _PAIRS:
+            if depth == 0:
+                return at if character == tail[0] else None
+            depth -= 1
+    return None
 
 
 def is_closer(text: bytes) -> bool:
@@ -110,12 +127,16 @@ def without_last_line(suggestion: str) -> str:
     return suggestion.rsplit("\n", 1)[0] if "\n" in suggestion.lstrip("\n") else suggestion
 
 
-def longest_sound(suggestion: str, is_sound: Callable[[str], bool]) -> str:
-    """The most lines from the start for which `is_sound` holds; up to the first with code where it never does."""
+def soundest(suggestion: str, errors: Callable[[str], int], most: int) -> str:
+    """The lines from the start that leave the fewest errors, as many as there are of these.
+
+    If they leave more errors than `most`, the lines up to the first with code.
+    """
     lines = suggestion.split("\n")
+    best, fewest = "", most
     for count in range(len(lines), 0, -1):
         candidate = "\n".join(lines[:count]).rstrip()
-        if candidate.strip() and is_sound(candidate):
-            return candidate
+        if candidate.strip() and ((found := errors(candidate)) < fewest or (found == fewest and not best)):
+            best, fewest = candidate, found
     first = next((number for number, line in enumerate(lines) if not is_blank(line)), 0)
-    return "\n".join(lines[: first + 1])
+    return best or "\n".join(lines[: first + 1])
