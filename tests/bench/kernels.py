@@ -12,6 +12,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from statistics import median
 from typing import Any
 
@@ -30,6 +31,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "batches of 128": {"batch": 128},
     "batches of 256": {"batch": 256},
     "1 thread": {"threads": 1},
+    "weights not repacked": {"model": ("use_extra_bufts", False)},
+    "weights not mapped into memory": {"model": ("use_mmap", False)},
 }
 
 
@@ -37,13 +40,19 @@ def main(role: str = "complete") -> None:
     library = llama._library()
     entry = catalog.find(role)
     catalog.present(entry)
-    model = library.llama_model_load_from_file(
-        str(catalog.path(entry)).encode(), library.llama_model_default_params()
-    )
+
+    @cache
+    def loaded(setting: tuple[str, bool] | None) -> Any:
+        parameters = library.llama_model_default_params()
+        if setting:
+            setattr(parameters, *setting)
+        return library.llama_model_load_from_file(str(catalog.path(entry)).encode(), parameters)
+
     best: dict[str, tuple[float, list[float]]] = {}
     for _ in range(2):
         for name, setting in SETTINGS.items():
-            rate, times = measure(library, model, dict(setting))
+            setting = dict(setting)
+            rate, times = measure(library, loaded(setting.pop("model", None)), setting)
             known_rate, known_times = best.get(name, (0.0, [float("inf")] * len(SIZES)))
             best[name] = max(rate, known_rate), [min(pair) for pair in zip(times, known_times, strict=True)]
     print(f"{entry.name:36} tokens/s   ms for a batch of {'  '.join(map(str, SIZES))}")
