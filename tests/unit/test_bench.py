@@ -209,7 +209,7 @@ def test_the_report_prints_every_bar_and_the_json_every_key(
     content = json.loads((tmp_path / "out.json").read_text("utf-8"))
     assert content["about"]["seed"] == 3
     assert [key["ms"] for key in content["keys"]] == [100.0, None]
-    assert len(content["bars"]) == 9
+    assert len(content["bars"]) == 11
     with pytest.raises(UsageError, match="cannot be written"):
         report.write_json(tmp_path / "none" / "out.json", content)
 

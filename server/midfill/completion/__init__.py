@@ -20,6 +20,9 @@ from midfill.engine.base import CancelToken, Engine, ModelInfo, Part, Request, U
 from midfill.errors import MidfillError, ModelMissing
 from midfill.text import Edit
 
+# The share of the latency target after which a block must do with the lines that are complete, while one types.
+_WRITING = 0.4
+
 Look = Callable[[Document, int, Context], Context]
 """What other files tell about the code at a byte offset, if the model has been told the third value before."""
 
@@ -164,8 +167,8 @@ async def _ask(
         anchor=window.anchor,
         context_ms=_since(began),
     )
-    # Where nothing must be read, half of the time is enough for some lines, and they come while they are wanted.
-    answer = Answer(document, cursor, want, None if invoked else config.latency_target_ms / 2)
+    most_ms = None if invoked else _WRITING * config.latency_target_ms
+    answer = Answer(document, cursor, want, most_ms)
     usage = Usage()
     async with aclosing(engine.generate(request, cancel)) as chunks:
         async for chunk in chunks:

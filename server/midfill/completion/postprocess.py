@@ -138,5 +138,7 @@ def soundest(suggestion: str, errors: Callable[[str], int], most: int) -> str:
         candidate = "\n".join(lines[:count]).rstrip()
         if candidate.strip() and ((found := errors(candidate)) < fewest or (found == fewest and not best)):
             best, fewest = candidate, found
+            if found == 0:
+                break
     first = next((number for number, line in enumerate(lines) if not is_blank(line)), 0)
     return best or "\n".join(lines[: first + 1])
