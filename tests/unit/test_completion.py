@@ -348,12 +348,16 @@ def test_a_block_while_typing_ends_with_the_line_that_is_complete_in_time() -> N
     assert ask(invoked=True) == written.rstrip()
 
 
-def test_a_model_that_writes_blank_lines_is_stopped() -> None:
-    typist = Typist("def f():\n    ‸\n", "\n" * 400)
+@pytest.mark.parametrize(
+    ("before", "blank"), [("def f():\n    ‸\n", "\n"), ("def f():\n    ‸\n", " "), ("x‸\n", " ")]
+)
+def test_a_model_that_writes_blanks_is_stopped(before: str, blank: str) -> None:
+    typist = Typist(before, blank * 400)
     answer = asyncio.run(
         complete(typist.document, typist.cursor, True, Config(), typist.engine, typist.memory, CancelToken())
     )
-    assert (answer.reason, answer.usage.generated) == ("empty", 1)
+    assert answer.reason == "empty"
+    assert answer.usage.generated < 25
 
 
 def test_warms_up_what_the_next_completion_needs() -> None:
