@@ -19,8 +19,8 @@ from midfill.text import Edit
 
 # How many bytes behind the cursor a suggestion is compared with.
 _FOLLOWING = 1500
-# What begins with more blank lines, or blanks, than these has nothing to say.
-_BLANK_LINES, _BLANKS = 3, 80
+# What begins with more blank lines, or with more tokens of white space, than these has nothing to say.
+_BLANK_LINES, _BLANKS = 3, 8
 
 
 class Answer:
@@ -50,7 +50,7 @@ class Answer:
         self.raw[index] += chunk.text
         raw = self.raw[index]
         end: int | None = None
-        if not raw.strip() and (raw.count("\n") > _BLANK_LINES or len(raw) > _BLANKS):
+        if not raw.strip() and (raw.count("\n") > _BLANK_LINES or len(self._pieces[index]) > _BLANKS):
             end = 0
         elif isinstance(self._want, Block) and "\n" in raw:
             if "\n" in chunk.text:
