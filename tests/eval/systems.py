@@ -20,7 +20,7 @@ import midfill
 from midfill import app
 from midfill.bench.peer import request
 from midfill.client import Editor
-from midfill.completion import complete, fim
+from midfill.completion import Completer, fim
 from midfill.completion.cache import Memory
 from midfill.completion.pace import Pace
 from midfill.config import Config
@@ -139,7 +139,9 @@ async def perfect(case: Case) -> Answer:
     document = Document.open(f"file:///{case.path}", None, 1, case.buffer)
     cursor, start = len(case.prefix.encode("utf-8", "surrogatepass")), len(case.prefix)
     invoked = KINDS[case.kind].invoked
-    shown = await complete(document, cursor, invoked, Config(), _Knows(case.middle), Memory(), CancelToken())
+    shown = await Completer(Config(), _Knows(case.middle), Memory()).complete(
+        document, cursor, invoked, CancelToken()
+    )
     replaced = document.text.slice(cursor, cursor + shown.replaces)
     return Answer(case.buffer, shown.text, start, start + len(replaced), shown.reason)
 

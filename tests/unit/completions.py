@@ -6,7 +6,7 @@ import asyncio
 
 from scripted import ScriptedEngine
 
-from midfill.completion import Completion, complete
+from midfill.completion import Completer, Completion
 from midfill.completion.cache import Memory
 from midfill.config import Config
 from midfill.document import Document
@@ -25,7 +25,7 @@ def suggest(
     cursor = len(left.encode())
     engine = ScriptedEngine([model])
     completion = asyncio.run(
-        complete(document, cursor, invoked, config or Config(), engine, Memory(), CancelToken())
+        Completer(config or Config(), engine, Memory()).complete(document, cursor, invoked, CancelToken())
     )
     return completion, document
 

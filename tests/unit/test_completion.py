@@ -8,7 +8,7 @@ import pytest
 from completions import check, check_nothing, suggest
 from scripted import ScriptedEngine
 
-from midfill.completion import complete, prefetch, warm_up
+from midfill.completion import Completer
 from midfill.completion.cache import Memory
 from midfill.completion.context import Context, Fragment
 from midfill.config import Config
@@ -179,7 +179,7 @@ def test_the_prompt_is_anchored_and_the_users_text_is_no_control_part() -> None:
     engine = ScriptedEngine(["4"])
     source = "".join(f"v{i} = {i}\n" for i in range(9)) + "x = <|fim_middle|>"
     document = Document.open("file:///a.py", None, 1, source)
-    asyncio.run(complete(document, len(source), False, Config(), engine, Memory(), CancelToken()))
+    asyncio.run(Completer(Config(), engine, Memory()).complete(document, len(source), False, CancelToken()))
     prompt = engine.requests[0].prompt
     assert [part.text for part in prompt] == [
         "<|fim_prefix|>",
@@ -209,13 +209,17 @@ class Typist:
 
     def ask(self, invoked: bool = False) -> tuple[str, str]:
         answer = asyncio.run(
-            complete(self.document, self.cursor, invoked, Config(), self.engine, self.memory, CancelToken())
+            Completer(Config(), self.engine, self.memory).complete(
+                self.document, self.cursor, invoked, CancelToken()
+            )
         )
         return answer.text, answer.source
 
     def accepted(self) -> str:
         answer = asyncio.run(
-            complete(self.document, self.cursor, False, Config(), self.engine, self.memory, CancelToken())
+            Completer(Config(), self.engine, self.memory).complete(
+                self.document, self.cursor, False, CancelToken()
+            )
         )
         edit = Edit(answer.cursor, answer.cursor + answer.replaces, answer.text)
         return str(self.document.edited([edit]).text)
@@ -307,7 +311,7 @@ def test_a_block_is_typed_through_over_its_lines() -> None:
 def test_a_failure_has_a_reason_and_a_message(error: Exception, reason: str) -> None:
     document = Document.open("file:///a.py", None, 1, "x = ")
     engine = ScriptedEngine([error])
-    answer = asyncio.run(complete(document, 4, False, Config(), engine, Memory(), CancelToken()))
+    answer = asyncio.run(Completer(Config(), engine, Memory()).complete(document, 4, False, CancelToken()))
     assert (answer.outcome, answer.reason, answer.message) == ("failed", reason, str(error))
 
 
@@ -317,7 +321,7 @@ def test_cancelled_while_the_model_writes() -> None:
         document = Document.open("file:///a.py", None, 1, "x = ")
         memory = Memory()
         cancel = CancelToken()
-        asking = asyncio.ensure_future(complete(document, 4, False, Config(), engine, memory, cancel))
+        asking = asyncio.ensure_future(Completer(Config(), engine, memory).complete(document, 4, False, cancel))
         await asyncio.sleep(0.02)
         cancel.cancel()
         answer = await asyncio.wait_for(asking, 1)
@@ -331,7 +335,9 @@ def test_cancelled_while_the_model_writes() -> None:
 def test_asked_for_gives_distinct_alternatives_the_likeliest_first() -> None:
     engine = ScriptedEngine(["b)<or>a)<or>c)<or>b)"])
     document = Document.open("file:///a.py", None, 1, "f()\n")
-    answer = asyncio.run(complete(document, 2, True, Config(alternatives=4), engine, Memory(), CancelToken()))
+    answer = asyncio.run(
+        Completer(Config(alternatives=4), engine, Memory()).complete(document, 2, True, CancelToken())
+    )
     assert [answer.text, *(other.text for other in answer.others)] == ["b", "a", "c"]
 
 
@@ -342,7 +348,7 @@ def test_a_block_while_typing_ends_with_the_line_that_is_complete_in_time() -> N
     def ask(invoked: bool) -> str:
         engine = ScriptedEngine([written])
         config = Config(latency_target_ms=0)
-        return asyncio.run(complete(document, 13, invoked, config, engine, Memory(), CancelToken())).text
+        return asyncio.run(Completer(config, engine, Memory()).complete(document, 13, invoked, CancelToken())).text
 
     assert ask(invoked=False) == "a = 1"
     assert ask(invoked=True) == written.rstrip()
@@ -354,7 +360,9 @@ def test_a_block_while_typing_ends_with_the_line_that_is_complete_in_time() -> N
 def test_a_model_that_writes_blanks_is_stopped(before: str, blank: str) -> None:
     typist = Typist(before, blank * 400)
     answer = asyncio.run(
-        complete(typist.document, typist.cursor, True, Config(), typist.engine, typist.memory, CancelToken())
+        Completer(Config(), typist.engine, typist.memory).complete(
+            typist.document, typist.cursor, True, CancelToken()
+        )
     )
     assert answer.reason == "empty"
     assert answer.usage.generated < 10
@@ -366,8 +374,8 @@ def test_warms_up_what_the_next_completion_needs() -> None:
         document = Document.open("file:///a.py", None, 1, source)
         cursor = document.text.line_end(200)
         engine, memory, config = ScriptedEngine([" + 1"]), Memory(), Config()
-        await warm_up(document, cursor, config, engine, memory, CancelToken())
-        await complete(document, cursor, True, config, engine, memory, CancelToken())
+        await Completer(config, engine, memory).warm_up(document, cursor, CancelToken())
+        await Completer(config, engine, memory).complete(document, cursor, True, CancelToken())
         # A small window is read first, for one who is in a hurry.
         sizes = [sum(len(part.text) for part in request.prompt) for request in engine.warmed]
         assert sizes[0] * 2 < sizes[1]
@@ -375,10 +383,10 @@ def test_warms_up_what_the_next_completion_needs() -> None:
         assert engine.warmed[0].idle
         # Typed on far below, the anchor is moved ahead of need.
         document = document.edited([Edit(cursor, cursor, "\nnew = 1" * 9)])
-        await complete(document, cursor + 9 * 8, True, config, engine, memory, CancelToken())
-        await warm_up(document, cursor + 9 * 8, config, engine, memory, CancelToken())
+        await Completer(config, engine, memory).complete(document, cursor + 9 * 8, True, CancelToken())
+        await Completer(config, engine, memory).warm_up(document, cursor + 9 * 8, CancelToken())
         document = document.edited([Edit(cursor + 9 * 8, cursor + 9 * 8, "0")])
-        await complete(document, cursor + 9 * 8 + 1, True, config, engine, memory, CancelToken())
+        await Completer(config, engine, memory).complete(document, cursor + 9 * 8 + 1, True, CancelToken())
         assert engine.requests[1].prompt[:4] == engine.requests[0].prompt[:4]
         assert engine.requests[2].prompt[:4] == engine.warmed[-1].prompt[:4] != engine.requests[0].prompt[:4]
 
@@ -388,7 +396,7 @@ def test_warms_up_what_the_next_completion_needs() -> None:
 def test_warms_up_the_beginning_of_a_short_file_where_the_cursor_is_unknown() -> None:
     document = Document.open("file:///a.py", None, 1, "x = 1\n" * 20)
     engine = ScriptedEngine(["1"])
-    asyncio.run(warm_up(document, None, Config(), engine, Memory(), CancelToken()))
+    asyncio.run(Completer(Config(), engine, Memory()).warm_up(document, None, CancelToken()))
     assert [part.text for part in engine.warmed[0].prompt] == ["<|fim_prefix|>", "x = 1\n" * 20]
 
 
@@ -399,7 +407,7 @@ def test_what_comes_after_a_suggestion_is_found_ahead() -> None:
     async def look_ahead() -> None:
         shown = typist.memory.recall(typist.document, typist.cursor, False)
         assert shown
-        await prefetch(typist.document, shown, Config(), typist.engine, typist.memory, CancelToken())
+        await Completer(Config(), typist.engine, typist.memory).prefetch(typist.document, shown, CancelToken())
 
     asyncio.run(look_ahead())
     assert typist.engine.requests[-1].idle
@@ -445,8 +453,8 @@ def test_what_other_files_tell_stands_first_and_stays() -> None:
         engine, memory = ScriptedEngine([" + 1", "y"]), Memory()
         document = Document.open("file:///app.py", None, 1, "x = 1\ny = helper(‸)\n".replace("‸", ""))
         cursor = document.text.line_end(1) - 1
-        await warm_up(document, cursor, Config(), engine, memory, CancelToken(), look)
-        await complete(document, cursor, False, Config(), engine, memory, CancelToken(), look)
+        await Completer(Config(), engine, memory, look).warm_up(document, cursor, CancelToken())
+        await Completer(Config(), engine, memory, look).complete(document, cursor, False, CancelToken())
         prompt = engine.requests[0].prompt
         assert engine.warmed[-1].prompt == prompt
         start = "".join(part.text for part in prompt[:6])
@@ -455,7 +463,7 @@ def test_what_other_files_tell_stands_first_and_stays() -> None:
         # No keystroke asks the index: the window keeps what was told.
         before = looks
         document = document.edited([Edit(cursor, cursor, "a")])
-        await complete(document, cursor + 1, False, Config(), engine, memory, CancelToken(), look)
+        await Completer(Config(), engine, memory, look).complete(document, cursor + 1, False, CancelToken())
         assert looks == before
         assert engine.requests[1].prompt[:6] == prompt[:6]
 

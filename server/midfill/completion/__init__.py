@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from midfill.completion import fim
 from midfill.completion.answer import Answer
@@ -32,176 +32,155 @@ def blind(document: Document, cursor: int, told: Context) -> Context:
     return NOTHING
 
 
-async def complete(
-    document: Document,
-    cursor: int,
-    invoked: bool,
-    config: Config,
-    engine: Engine,
-    memory: Memory,
-    cancel: CancelToken,
-    look: Look = blind,
-    idle: bool = False,
-) -> Completion:
-    """Suggest what to insert at byte offset `cursor`. Never raises for what can go wrong with a model.
+@dataclass(frozen=True)
+class Completer:
+    """The pipeline with what it works with; one as long as the settings are what they are.
 
-    `idle`: nobody has asked yet; everything else goes first.
+    `look` says what other files tell.
     """
-    started = time.perf_counter()
-    nothing = Completion(document.uri, document.version, cursor, "rejected", anchor=cursor)
 
-    def finished(completion: Completion) -> Completion:
-        return replace(completion, total_ms=_since(started))
+    config: Config
+    engine: Engine
+    memory: Memory
+    look: Look = blind
 
-    if off := switched_off(document, config):
-        return finished(replace(nothing, reason=off.reason))
-    if known := memory.recall(document, cursor, invoked):
-        return finished(known)
-    want = wanted(document, cursor, invoked, config)
-    if isinstance(want, Rejected):
-        return finished(replace(nothing, reason=want.reason))
-    try:
-        completion = await _ask(
-            document, cursor, want, invoked, config, engine, memory, cancel, nothing, look, idle
-        )
-    except ModelMissing as error:
-        return finished(replace(nothing, outcome="failed", reason="modelMissing", message=str(error)))
-    except MidfillError as error:
-        return finished(replace(nothing, outcome="failed", reason="engineFailed", message=str(error)))
-    if completion.outcome != "cancelled":
-        memory.remember(document, replace(completion, source="prefetch") if idle else completion, invoked)
-    return finished(completion)
+    async def complete(
+        self, document: Document, cursor: int, invoked: bool, cancel: CancelToken, idle: bool = False
+    ) -> Completion:
+        """Suggest what to insert at byte offset `cursor`. Never raises for what can go wrong with a model.
 
+        `idle`: nobody has asked yet; everything else goes first.
+        """
+        started = time.perf_counter()
+        nothing = Completion(document.uri, document.version, cursor, "rejected", anchor=cursor)
 
-async def warm_up(
-    document: Document,
-    cursor: int | None,
-    config: Config,
-    engine: Engine,
-    memory: Memory,
-    cancel: CancelToken,
-    look: Look = blind,
-) -> None:
-    """Evaluate in idle time what a completion at `cursor` will need; first what is closest to being needed.
+        def finished(completion: Completion) -> Completion:
+            return replace(completion, total_ms=_since(started))
 
-    Where the cursor is not known, the beginning of a short file is read, which is part of all its windows.
-    """
-    info = engine.info("complete")
-    budget = memory.pace.budget(config.latency_target_ms)
-    known = memory.windows(document.uri)
-    if cursor is None and known:
-        cursor = min(known[0].cursor, len(document.text))
-    if cursor is None:
-        start = _prompt(document, Window(0, 0, document.text.data[: budget.before], b""), info.family)[:2]
-        await _evaluate(start if len(document.text) <= budget.before else start[:1], info, engine, cancel)
-        return
-    window = window_at(document, cursor, known, budget.quick)
-    better = _informed(fresh(document, cursor, known, budget), document, known, look)
-    for each in (window, better) if outdated(document, window, better) else (window,):
-        heal = _heals(document, cursor)
-        if not await _evaluate(_prompt(document, each, info.family), info, engine, cancel, heal):
+        if off := switched_off(document, self.config):
+            return finished(replace(nothing, reason=off.reason))
+        if known := self.memory.recall(document, cursor, invoked):
+            return finished(known)
+        want = wanted(document, cursor, invoked, self.config)
+        if isinstance(want, Rejected):
+            return finished(replace(nothing, reason=want.reason))
+        try:
+            completion = await self._ask(document, want, invoked, cancel, nothing, idle)
+        except ModelMissing as error:
+            return finished(replace(nothing, outcome="failed", reason="modelMissing", message=str(error)))
+        except MidfillError as error:
+            return finished(replace(nothing, outcome="failed", reason="engineFailed", message=str(error)))
+        if completion.outcome != "cancelled":
+            known = replace(completion, source="prefetch") if idle else completion
+            self.memory.remember(document, known, invoked)
+        return finished(completion)
+
+    async def warm_up(self, document: Document, cursor: int | None, cancel: CancelToken) -> None:
+        """Evaluate in idle time what a completion at `cursor` will need; first what is closest to being needed.
+
+        Where the cursor is not known, the beginning of a short file is read, which is part of all its windows.
+        """
+        info = self.engine.info("complete")
+        budget = self.memory.pace.budget(self.config.latency_target_ms)
+        known = self.memory.windows(document.uri)
+        if cursor is None and known:
+            cursor = min(known[0].cursor, len(document.text))
+        if cursor is None:
+            start = _prompt(document, Window(0, 0, document.text.data[: budget.before], b""), info.family)[:2]
+            await self._evaluate(start if len(document.text) <= budget.before else start[:1], info, cancel)
             return
-        memory.keep(document.uri, each)
+        window = window_at(document, cursor, known, budget.quick)
+        better = self._informed(fresh(document, cursor, known, budget), document, known)
+        for each in (window, better) if outdated(document, window, better) else (window,):
+            heal = _heals(document, cursor)
+            if not await self._evaluate(_prompt(document, each, info.family), info, cancel, heal):
+                return
+            self.memory.keep(document.uri, each)
 
+    async def prefetch(self, document: Document, shown: Completion, cancel: CancelToken) -> None:
+        """Find in idle time what to suggest next, should the user accept what is shown."""
+        accepted = document.edited([Edit(shown.cursor, shown.cursor + shown.replaces, shown.text)])
+        cursor = shown.cursor + len(shown.text.encode("utf-8", "surrogatepass"))
+        await self.complete(accepted, cursor, False, cancel, idle=True)
 
-async def prefetch(
-    document: Document,
-    shown: Completion,
-    config: Config,
-    engine: Engine,
-    memory: Memory,
-    cancel: CancelToken,
-    look: Look = blind,
-) -> None:
-    """Find in idle time what to suggest next, should the user accept what is shown."""
-    accepted = document.edited([Edit(shown.cursor, shown.cursor + shown.replaces, shown.text)])
-    cursor = shown.cursor + len(shown.text.encode("utf-8", "surrogatepass"))
-    await complete(accepted, cursor, False, config, engine, memory, cancel, look, idle=True)
+    async def _evaluate(
+        self, prompt: tuple[Part, ...], info: ModelInfo, cancel: CancelToken, heal: bool = True
+    ) -> bool:
+        """Evaluate a prompt in idle time; False when that was cancelled."""
+        request = Request("complete", info.name, prompt, max_tokens=0, heal=heal, idle=True)
+        chunks = [chunk async for chunk in self.engine.generate(request, cancel)]
+        return bool(chunks and chunks[-1].finish)
 
+    async def _ask(
+        self,
+        document: Document,
+        want: Line | Block,
+        invoked: bool,
+        cancel: CancelToken,
+        nothing: Completion,
+        idle: bool,
+    ) -> Completion:
+        """Prompt, stream, stop by the rules of a line or a block, clean up."""
+        began = time.perf_counter()
+        cursor = nothing.cursor
+        info = self.engine.info("complete")
+        budget = self.memory.pace.budget(self.config.latency_target_ms)
+        known = self.memory.windows(document.uri)
+        window = window_at(document, cursor, known, budget if invoked else budget.quick)
+        if invoked and window.context is NOTHING:
+            window = self._informed(window, document, known)
+        request = Request(
+            role="complete",
+            model=info.name,
+            prompt=_prompt(document, window, info.family),
+            max_tokens=self.config.max_line_tokens if isinstance(want, Line) else self.config.max_block_tokens,
+            heal=_heals(document, cursor),
+            stop=("\n",) if isinstance(want, Line) else (),
+            drafts=self.config.drafts,
+            alternatives=self.config.alternatives if invoked else 1,
+            idle=idle,
+        )
+        asked = replace(
+            nothing,
+            model=info.name,
+            prompt="".join(part.text for part in request.prompt),
+            anchor=window.anchor,
+            context_ms=_since(began),
+        )
+        most_ms = None if invoked else _WRITING * self.config.latency_target_ms
+        answer = Answer(document, cursor, want, most_ms)
+        usage = Usage()
+        async with aclosing(self.engine.generate(request, cancel)) as chunks:
+            async for chunk in chunks:
+                usage = chunk.usage
+                answer.add(chunk)
+                if answer.complete:
+                    break
+        self.memory.pace.saw(usage)
+        began = time.perf_counter()
+        asked = replace(asked, raw=answer.raw[0], usage=usage)
+        if not answer.ended:
+            return replace(asked, outcome="cancelled", reason="cancelled")
+        self.memory.keep(document.uri, window)
+        suggestions = answer.suggestions()
+        asked = replace(asked, postprocess_ms=_since(began))
+        if not suggestions:
+            return replace(asked, reason="repeatsSuffix" if answer.raw[0].strip() else "empty")
+        best, *others = suggestions
+        asked = replace(asked, confidence=best.confidence)
+        if not invoked and best.confidence * 100 < self.config.min_confidence:
+            return replace(asked, reason="unlikely")
+        return replace(asked, outcome="shown", text=best.text, replaces=best.replaces, others=tuple(others))
 
-async def _evaluate(
-    prompt: tuple[Part, ...], info: ModelInfo, engine: Engine, cancel: CancelToken, heal: bool = True
-) -> bool:
-    """Evaluate a prompt in idle time; False when that was cancelled."""
-    request = Request("complete", info.name, prompt, max_tokens=0, heal=heal, idle=True)
-    chunks = [chunk async for chunk in engine.generate(request, cancel)]
-    return bool(chunks and chunks[-1].finish)
-
-
-async def _ask(
-    document: Document,
-    cursor: int,
-    want: Line | Block,
-    invoked: bool,
-    config: Config,
-    engine: Engine,
-    memory: Memory,
-    cancel: CancelToken,
-    nothing: Completion,
-    look: Look,
-    idle: bool,
-) -> Completion:
-    """Prompt, stream, stop by the rules of a line or a block, clean up."""
-    began = time.perf_counter()
-    info = engine.info("complete")
-    budget = memory.pace.budget(config.latency_target_ms)
-    known = memory.windows(document.uri)
-    window = window_at(document, cursor, known, budget if invoked else budget.quick)
-    if invoked and window.context is NOTHING:
-        window = _informed(window, document, known, look)
-    request = Request(
-        role="complete",
-        model=info.name,
-        prompt=_prompt(document, window, info.family),
-        max_tokens=config.max_line_tokens if isinstance(want, Line) else config.max_block_tokens,
-        heal=_heals(document, cursor),
-        stop=("\n",) if isinstance(want, Line) else (),
-        drafts=config.drafts,
-        alternatives=config.alternatives if invoked else 1,
-        idle=idle,
-    )
-    asked = replace(
-        nothing,
-        model=info.name,
-        prompt="".join(part.text for part in request.prompt),
-        anchor=window.anchor,
-        context_ms=_since(began),
-    )
-    most_ms = None if invoked else _WRITING * config.latency_target_ms
-    answer = Answer(document, cursor, want, most_ms)
-    usage = Usage()
-    async with aclosing(engine.generate(request, cancel)) as chunks:
-        async for chunk in chunks:
-            usage = chunk.usage
-            answer.add(chunk)
-            if answer.complete:
-                break
-    memory.pace.saw(usage)
-    began = time.perf_counter()
-    asked = replace(asked, raw=answer.raw[0], usage=usage)
-    if not answer.ended:
-        return replace(asked, outcome="cancelled", reason="cancelled")
-    memory.keep(document.uri, window)
-    suggestions = answer.suggestions()
-    asked = replace(asked, postprocess_ms=_since(began))
-    if not suggestions:
-        return replace(asked, reason="repeatsSuffix" if answer.raw[0].strip() else "empty")
-    best, *others = suggestions
-    asked = replace(asked, confidence=best.confidence)
-    if not invoked and best.confidence * 100 < config.min_confidence:
-        return replace(asked, reason="unlikely")
-    return replace(asked, outcome="shown", text=best.text, replaces=best.replaces, others=tuple(others))
+    def _informed(self, window: Window, document: Document, known: Sequence[Window]) -> Window:
+        """The window with what other files tell; as before, if that still serves, since a change is read anew."""
+        told = next((each.context for each in known if each.context.fragments), NOTHING)
+        return replace(window, context=self.look(document, window.cursor, told))
 
 
 def _heals(document: Document, cursor: int) -> bool:
     """Whether the word before the cursor may be tokenized anew. A line end may not: it becomes more of them."""
     return cursor > document.text.line_start(document.text.line_of(cursor))
-
-
-def _informed(window: Window, document: Document, known: Sequence[Window], look: Look) -> Window:
-    """The window with what other files tell; as before, if that still serves, since a change is read anew."""
-    told = next((each.context for each in known if each.context.fragments), NOTHING)
-    return replace(window, context=look(document, window.cursor, told))
 
 
 def _prompt(document: Document, window: Window, family: str) -> tuple[Part, ...]:
@@ -218,4 +197,4 @@ def _since(started: float) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-__all__ = ["Completion", "Suggestion", "complete", "prefetch", "warm_up"]
+__all__ = ["Completer", "Completion", "Suggestion"]

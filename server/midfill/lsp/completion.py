@@ -9,7 +9,7 @@ from typing import Any
 
 from lsprotocol import types
 
-from midfill.completion import Completion, complete
+from midfill.completion import Completion
 from midfill.document import Document
 from midfill.engine.base import CancelToken
 from midfill.lsp import convert
@@ -83,9 +83,7 @@ async def _run(
         if running:
             running.cancel.cancel()
         cancel = CancelToken()
-        pipeline = asyncio.ensure_future(
-            complete(document, cursor, invoked, server.config, server.engine, server.memory, cancel, server.look)
-        )
+        pipeline = asyncio.ensure_future(server.completer.complete(document, cursor, invoked, cancel))
         server.running = Running(document, cursor, cancel, pipeline)
     try:
         completion = await asyncio.shield(pipeline)

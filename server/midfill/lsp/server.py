@@ -22,7 +22,7 @@ from pygls.protocol import (
 )
 
 import midfill
-from midfill.completion import Completion
+from midfill.completion import Completer, Completion
 from midfill.completion.cache import Memory
 from midfill.completion.context import NOTHING, Context, gather
 from midfill.config import Config, parse
@@ -50,8 +50,8 @@ class Server(LanguageServer):
         )
         self.config = Config()
         self.engine = engine(lambda: self.config)
+        self.completer = Completer(self.config, self.engine, Memory(), self.look)
         self.documents: dict[str, Document] = {}
-        self.memory: Memory = Memory()
         self.history: deque[Explained] = deque(maxlen=200)
         self.running: Running | None = None
         self.warm = Warmth(self)
@@ -66,7 +66,7 @@ class Server(LanguageServer):
     def configure(self, settings: object) -> None:
         """Take over new settings; what is wrong with them is said by name."""
         self.config, problems = parse(settings)
-        self.memory = Memory()
+        self.completer = Completer(self.config, self.engine, Memory(), self.look)
         self._said.clear()
         for problem in problems:
             self.say(problem, types.MessageType.Warning)
@@ -89,7 +89,7 @@ class Server(LanguageServer):
             for other in reversed(self.documents.values())
             if other.uri != document.uri and (where := path_below(workspace.root, other.uri)) is not None
         ]
-        budget = self.memory.pace.budget(self.config.latency_target_ms).context
+        budget = self.completer.memory.pace.budget(self.config.latency_target_ms).context
         told = gather(document, path, cursor, workspace, budget, others, told if told.fragments else None)
         return replace(told, project=workspace.root.name, path=path) if told.fragments else NOTHING
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from midfill.completion import Completion, prefetch, warm_up
+from midfill.completion import Completion
 from midfill.document import Document
 from midfill.engine.base import CancelToken, Event, Lost
 from midfill.errors import MidfillError
@@ -61,9 +61,9 @@ class Warmth:
             return
         # What goes wrong is said when the user asks for something.
         with contextlib.suppress(MidfillError):
-            await warm_up(document, cursor, config, server.engine, server.memory, cancel, server.look)
+            await server.completer.warm_up(document, cursor, cancel)
             if self._shown and self._shown[0] is document:
-                await prefetch(*self._shown, config, server.engine, server.memory, cancel, server.look)
+                await server.completer.prefetch(*self._shown, cancel)
 
 
 def register(server: Server) -> None:
