@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 import pytest
 from completions import check, check_nothing, suggest
@@ -13,7 +14,7 @@ from midfill.completion.cache import Memory
 from midfill.completion.context import Context, Fragment
 from midfill.config import Config
 from midfill.document import Document
-from midfill.engine.base import CancelToken
+from midfill.engine.base import CancelToken, Chunk, Request, Usage
 from midfill.errors import LoadError, ModelMissing
 from midfill.text import Edit
 
@@ -421,6 +422,21 @@ def test_what_the_model_is_unsure_of_is_not_shown_while_typing() -> None:
     check_nothing(before="x = ‸\n", model="y", reason="unlikely", config=Config(min_confidence=95))
     assert suggest("x = ‸\n", "y", config=Config(min_confidence=85))[0].text == "y"
     assert suggest("x = ‸\n", "y", invoked=True, config=Config(min_confidence=95))[0].text == "y"
+
+
+@pytest.mark.parametrize(("written", "text", "reason"), [("", "", "late"), ("a = 1\nb = ", "a = 1", None)])
+def test_after_the_deadline_the_complete_lines_do(written: str, text: str, reason: str | None) -> None:
+    class Slow(ScriptedEngine):
+        async def generate(self, request: Request, cancel: CancelToken) -> AsyncGenerator[Chunk, None]:
+            assert request.deadline_ms == 20 * 500
+            yield Chunk(written, -0.1, Usage())
+            yield Chunk("", 0.0, Usage(), "deadline")
+
+    source = "def f():\n    "
+    document = Document.open("file:///a.py", None, 1, source)
+    completer = Completer(Config(), Slow([]), Memory())
+    completion = asyncio.run(completer.complete(document, len(source), False, CancelToken()))
+    assert (completion.text, completion.reason) == (text, reason)
 
 
 def test_no_suggestion_in_a_file_that_holds_secrets() -> None:

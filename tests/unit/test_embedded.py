@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,6 +114,30 @@ async def test_cancelling_stops_the_decoding() -> None:
     assert await ask(engine, "go") == "abc"
     written = [size for size in load.models["bytes-complete"].evaluated if size == 1]
     assert len(written) < 2000
+    await engine.close()
+
+
+async def test_what_nobody_waits_for_any_more_ends_and_says_so() -> None:
+    load = Loader()
+    engine = EmbeddedEngine(info, locate, load)
+    await ask(engine, "go")
+    load.models["bytes-complete"].pause = lambda: time.sleep(0.002)
+    request = Request("complete", "bytes-complete", (Part("long"),), 3000, deadline_ms=100)
+    chunks = [chunk async for chunk in engine.generate(request, CancelToken())]
+    assert chunks[-1].finish == "deadline"
+    assert 0 < chunks[-1].usage.generated < 3000
+    await engine.close()
+
+
+async def test_waiting_for_a_load_counts_to_the_deadline() -> None:
+    load = Loader()
+    load.gate.clear()
+    engine = EmbeddedEngine(info, locate, load)
+    request = Request("complete", "bytes-complete", (Part("go"),), 30, deadline_ms=20)
+    chunks = [chunk async for chunk in engine.generate(request, CancelToken())]
+    assert [chunk.finish for chunk in chunks] == ["deadline"]
+    load.gate.set()
+    assert await asyncio.wait_for(ask(engine, "go"), 5) == "abc"
     await engine.close()
 
 

@@ -175,3 +175,11 @@ def test_alternatives_share_the_white_space_before_them() -> None:
     chunks = run(model, "x", alternatives=2)
     answers = ["".join(chunk.text for chunk in chunks if chunk.index == index) for index in range(2)]
     assert answers == ["    y", "    pass"]
+
+
+def test_a_model_lost_in_white_space_gets_no_long_drafts() -> None:
+    model = ByteModel({b"x": b" " * 60})
+    model.payoff.length = lambda rests_on: 15  # type: ignore[method-assign]
+    chunks = run(model, "x", draft=" " * 50)
+    assert text(chunks) == " " * 50
+    assert max(model.evaluated[1:]) <= 3

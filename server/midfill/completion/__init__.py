@@ -22,6 +22,8 @@ from midfill.text import Edit
 
 # The share of the latency target after which a block must do with the lines that are complete, while one types.
 _WRITING = 0.4
+# After so many times the latency target nobody waits any more for a suggestion that was not asked for.
+_PATIENCE = 20
 
 Look = Callable[[Document, int, Context], Context]
 """What other files tell about the code at a byte offset, if the model has been told the third value before."""
@@ -139,6 +141,7 @@ class Completer:
             drafts=self.config.drafts,
             alternatives=self.config.alternatives if invoked else 1,
             idle=idle,
+            deadline_ms=None if invoked or idle else _PATIENCE * self.config.latency_target_ms,
         )
         asked = replace(
             nothing,
@@ -149,10 +152,10 @@ class Completer:
         )
         most_ms = None if invoked else _WRITING * self.config.latency_target_ms
         answer = Answer(document, cursor, want, most_ms)
-        usage = Usage()
+        usage, finish = Usage(), None
         async with aclosing(self.engine.generate(request, cancel)) as chunks:
             async for chunk in chunks:
-                usage = chunk.usage
+                usage, finish = chunk.usage, chunk.finish
                 answer.add(chunk)
                 if answer.complete:
                     break
@@ -165,7 +168,9 @@ class Completer:
         suggestions = answer.suggestions()
         asked = replace(asked, postprocess_ms=_since(began))
         if not suggestions:
-            return replace(asked, reason="repeatsSuffix" if answer.raw[0].strip() else "empty")
+            if not answer.raw[0].strip():
+                return replace(asked, reason="late" if finish == "deadline" else "empty")
+            return replace(asked, reason="repeatsSuffix")
         best, *others = suggestions
         asked = replace(asked, confidence=best.confidence)
         if not invoked and best.confidence * 100 < self.config.min_confidence:

@@ -41,6 +41,11 @@ class Answer:
         self._began: float | None = None
 
     def add(self, chunk: Chunk) -> None:
+        if chunk.finish == "deadline":
+            for index in {chunk.index, *self.raw} - set(self.ended):
+                self.ended[index] = len(self.raw[index])
+                self._cut_short.add(index)
+            return
         index = chunk.index
         self._began = self._began or time.perf_counter()
         if index in self.ended:

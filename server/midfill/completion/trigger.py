@@ -22,6 +22,7 @@ Rejection = Literal[
     "inString",  # switched off in strings
     "finished",  # the statement before the cursor is finished
     "unlikely",  # the model is too unsure of it
+    "late",  # nobody waits any more for what the model would say
     "empty",  # the model had nothing to add
     "repeatsSuffix",  # the model repeated what stands behind the cursor
 ]

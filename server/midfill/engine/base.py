@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 Role = Literal["complete", "edit"]
-Finish = Literal["end", "stop", "length"]
+Finish = Literal["end", "stop", "length", "deadline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Request:
     such as the code that is being rewritten.
     `alternatives`: how many distinct answers to give.
     `idle`: work for a free moment. Every other request goes first and interrupts it.
+    `deadline_ms`: after so many milliseconds nobody waits for the answer any more, and what there is of it is all;
+    waiting in a queue, or for the model to load, counts too. None: it may take as long as it takes.
     """
 
     role: Role
@@ -51,6 +53,7 @@ class Request:
     alternatives: int = 1
     idle: bool = False
     drafts: bool = True
+    deadline_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ class Chunk:
 
     `index` counts the alternatives, of which 0 is the most likely one. `logprob` is the natural logarithm of the
     model's probability of this piece (0.0 when empty).
-    `usage` counts from the start of the request. `finish` is set on the last chunk of each alternative.
+    `usage` counts from the start of the request. `finish` is set on the last chunk of each alternative; when the
+    deadline has passed, on one last chunk for all that were not at their end.
     """
 
     text: str

@@ -17,6 +17,8 @@ LONGEST, SHORTEST = 4, 2
 # How many tokens a draft may have, chosen anew before each. With the token before it these are multiples of four,
 # since a CPU's kernels multiply four rows at a time.
 LENGTHS = (0, 1, 3, 7, 11, 15)
+# How many tokens of white space may follow each other in a draft.
+BLANKS = 2
 # How often the first token of a guess was right, by the length of the run of tokens that the guess rests on, and
 # how often each further one was, if the one before was. 0 stands for the tokens that healing dropped.
 _FIRST = {0: 0.3, 2: 0.5, 3: 0.6, 4: 0.8}

@@ -106,13 +106,27 @@ class EmbeddedEngine:
         # that is aborted, some milliseconds later, and tells what it has cost.
         own.on_cancel(lambda: None if job.running else post(None))
         cancel.on_cancel(own.cancel)
+        late = False
+
+        def give_up() -> None:
+            nonlocal late
+            late = True
+            own.cancel()
+
+        timer = loop.call_later(request.deadline_ms / 1000, give_up) if request.deadline_ms is not None else None
+        usage, finish = Usage(), None
         try:
             while (item := await chunks.get()) is not None:
                 if isinstance(item, Exception):
                     raise item
+                usage, finish = item.usage, item.finish
                 yield item
+            if late and not (finish or cancel.cancelled):
+                yield Chunk("", 0.0, usage, "deadline")
         finally:
             own.cancel()
+            if timer:
+                timer.cancel()
 
     async def status(self) -> list[ModelStatus]:
         return [status for worker in self._workers.values() if (status := worker.status())]

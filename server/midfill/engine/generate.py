@@ -9,12 +9,12 @@ from __future__ import annotations
 import codecs
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from midfill.engine.base import Chunk, Finish, Part, Request, Usage
-from midfill.engine.drafts import LENGTHS, Payoff, Repetition
+from midfill.engine.drafts import BLANKS, LENGTHS, Payoff, Repetition
 from midfill.engine.sampling import Healing, Logits, Vocabulary, heal, log_probability
 from midfill.engine.sessions import Session, Sessions
 from midfill.errors import EngineError
@@ -192,11 +192,27 @@ class _Stream:
         if self._run.request.drafts and self._run.request.alternatives == 1:
             most = LENGTHS[-1] - len(dropped)
             guess, rests_on = self._repetition.guess(most, dropped)
-            guess = [*dropped, *itertools.takewhile(self._model.vocabulary.spelling.__getitem__, guess)]
+            guess = [*dropped, *self._sensible(guess)]
             self._rests_on = 0 if dropped else rests_on
             if guess:
                 self.draft = guess[: min(self._model.payoff.length(self._rests_on), self._room - 1)]
         return self.draft
+
+    def _sensible(self, guess: Sequence[int]) -> Iterator[int]:
+        """The guess up to the end of the answer, or to a run of blanks.
+
+        A model that is lost in white space repeats it; drafts would only make more of it in less time.
+        """
+        vocabulary = self._model.vocabulary
+        known = itertools.takewhile(
+            lambda token: vocabulary.blank[token], (token for token, _ in reversed(self.taken))
+        )
+        blanks = sum(1 for _ in known)
+        for token in guess:
+            blanks = blanks + 1 if vocabulary.blank[token] else 0
+            if blanks > BLANKS or not vocabulary.spelling[token]:
+                return
+            yield token
 
     def advance(self, rows: Logits) -> list[int] | None:
         """Choose from the logits after the last certain token and after each token of the draft.
