@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from models_of_bytes import Babbler, ByteModel
 
 from midfill.engine.base import Chunk, Part, Request, Usage
 from midfill.engine.generate import generate
-from midfill.engine.sampling import Logits
+from midfill.engine.sampling import Logits, Vocabulary
 from midfill.errors import EngineError
 
 
@@ -72,6 +73,20 @@ def test_heals_and_gives_only_new_text() -> None:
     # Left alone after "x = ", the model would write "9"; healing holds it to what was typed.
     model = ByteModel({b"x = 12": b"3", b"x = ": b"9"})
     assert text(run(model, "x = 12", heal=True)) == "3"
+
+
+def test_ends_at_once_where_the_model_wants_other_code_than_there_is() -> None:
+    class Spaces(ByteModel):
+        """It tokenizes indentation as one token, and wants single spaces."""
+
+        def tokenize(self, part: Part) -> tuple[int, ...]:
+            return (*(b + 1 for b in part.text.rstrip(" ").encode()), 257)
+
+    model = Spaces({})
+    model.vocabulary = Vocabulary([*model.vocabulary.spelling, b" " * 12])
+    model.logits = lambda tokens: np.eye(258, dtype=np.float32)[ord(" ") + 1] * 9  # type: ignore[method-assign]
+    chunks = run(model, "x:" + " " * 12, heal=True)
+    assert (text(chunks), chunks[-1].finish, chunks[-1].usage.generated) == ("", "end", 3)
 
 
 def test_does_not_heal_into_a_control_part() -> None:

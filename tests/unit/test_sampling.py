@@ -76,6 +76,18 @@ def test_spells_the_rest_with_several_tokens_if_it_must() -> None:
     assert healing.rest == b""
 
 
+def test_gives_up_on_a_model_that_spells_the_rest_letter_by_letter() -> None:
+    _, healing = heal((SPELLINGS.index(b"return"), SPELLINGS.index(b"returns")), VOCABULARY)
+    for letter in (b"r", b"e", b"t", b"u"):
+        assert not healing.hopeless
+        healing.take(letter)
+    assert healing.hopeless
+    assert not Healing(b"ret", 1).hopeless
+    last = Healing(b"ret", 1)
+    last.take(b"return")
+    assert not last.hopeless
+
+
 def test_log_probabilities_sum_to_one() -> None:
     logits = np.array([1.0, 2.0, 3.0], dtype=np.float32)
     assert sum(np.exp(log_probability(logits, i)) for i in range(3)) == pytest.approx(1.0)

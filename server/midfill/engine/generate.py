@@ -150,7 +150,7 @@ class _Run:
             session = self.model.sessions.fork(stream.session, len(stream.session.tokens))
             session.held, session.prompt = True, len(session.tokens)
             self._forked.append(session)
-            other = _Stream(self, index, session, Healing(stream.healed), Repetition([], []))
+            other = _Stream(self, index, session, replace(stream.healed), Repetition([], []))
             other.branched = True
             for known, logprob in stream.taken:
                 other.take(known, logprob)
@@ -177,7 +177,7 @@ class _Stream:
 
     def __init__(self, run: _Run, index: int, session: Session, healing: Healing, repetition: Repetition) -> None:
         self.index, self.session, self.healing, self.draft = index, session, healing, list[int]()
-        self.healed = healing.rest
+        self.healed = replace(healing)
         self.branched = run.request.alternatives == 1
         # All tokens of the answer with the logarithms of their probabilities.
         self.taken: list[tuple[int, float]] = []
@@ -246,7 +246,7 @@ class _Stream:
         self._generated += bool(spelling)
         self._repetition.append(token)
         finish: Finish | None = None
-        if not spelling:
+        if not spelling or self.healing.hopeless:
             finish = "end"
         elif self._output.stopped:
             finish = "stop"

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 # How many tokens healing may drop; each that is generated again costs a decode.
 LOOK_BACK = 3
+# So many more tokens than were dropped may be needed to spell the dropped bytes again.
+PATIENCE = 2
 
 _WORD = re.compile(rb"[A-Za-z0-9_\x80-\xff]+")
 
@@ -72,14 +74,23 @@ def heal(tokens: tuple[int, ...], vocabulary: Vocabulary) -> tuple[tuple[int, ..
             break
         keep -= 1
         rest = before + rest
-    return tokens[:keep], Healing(rest)
+    return tokens[:keep], Healing(rest, len(tokens) - keep + PATIENCE)
 
 
 @dataclass
 class Healing:
-    """The bytes that the generated tokens must still spell before they are free."""
+    """The bytes that the generated tokens must still spell before they are free.
+
+    `patience`: with how many tokens. A model that wants something else, such as less indentation than there is,
+    spells them letter by letter and writes nonsense behind them.
+    """
 
     rest: bytes = b""
+    patience: int = LOOK_BACK + PATIENCE
+
+    @property
+    def hopeless(self) -> bool:
+        return bool(self.rest) and self.patience < 1
 
     def pick(self, logits: Logits, vocabulary: Vocabulary) -> tuple[int, float]:
         """The most likely token that the constraint allows, and the natural log of its probability."""
@@ -102,6 +113,7 @@ class Healing:
 
     def take(self, spelling: bytes) -> bytes:
         """Account for a picked token; returns the part of its spelling that is new text."""
+        self.patience -= 1
         if len(spelling) < len(self.rest):
             self.rest = self.rest[len(spelling) :]
             return b""
