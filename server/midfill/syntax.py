@@ -16,7 +16,7 @@ import tree_sitter
 
 from midfill.document import Document
 from midfill.languages import Docstring, Language
-from midfill.text import is_blank
+from midfill.text import columns, indentation, is_blank
 
 DefinitionKind = Literal["function", "method", "class"]
 TextKind = Literal["code", "comment", "string"]
@@ -25,6 +25,8 @@ Span = tuple[int, int]
 
 # Bytes. Where documentation above a definition is longer, only its end belongs to the definition.
 _DOCUMENTATION = 10_000
+# Bytes. The brackets of a longer text take too long to count while somebody waits.
+_COUNTED = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,47 @@ def is_broken(document: Document, start: int, end: int) -> bool:
     """Whether there is a syntax error in a range."""
     root = document.tree.root_node if document.tree else None
     return root is not None and any(each.start_byte <= end and start <= each.end_byte for each in _errors(root))
+
+
+def balance(document: Document) -> int:
+    """How many brackets the code opens more than it closes, as its marks tell; 0 for a very long one."""
+    if document.language is None or len(document.text) > _COUNTED:
+        return 0
+    return _scan(document.code, document.language).depth
+
+
+def lacks_body(document: Document, offset: int) -> bool:
+    """Whether the line of an offset opens a block by its indentation alone, and no deeper line follows.
+
+    The parser of Python takes that for an empty block.
+    """
+    language, text = document.language, document.text
+    if language is None or language.block != "indent" or not opens_block(document, offset):
+        return False
+    line = text.line_of(offset)
+    if not is_blank(text.slice(offset, text.line_end(line))):
+        return False
+    below = (text.line(number) for number in range(line + 1, text.line_count))
+    following = next((each for each in below if not is_blank(each)), "")
+    return columns(indentation(following)) <= columns(indentation(text.line(line)))
+
+
+def errors_blamed_elsewhere(document: Document, offset: int) -> int:
+    """How many syntax errors there are that no insertion at an offset can be expected to mend.
+
+    Where brackets are left open, code is still being written, and all may stay. Where the code closes more than it
+    opens, what opens them is missing at the offset, however far below the parser stumbles: only errors above may.
+    Else it is those that do not touch the line.
+    """
+    if document.tree is None or not document.tree.root_node.has_error:
+        return 0
+    errors = list(_errors(document.tree.root_node))
+    open_brackets = balance(document)
+    if open_brackets > 0:
+        return len(errors)
+    start, end = (at(document.text.line_of(offset)) for at in (document.text.line_start, document.text.line_end))
+    above = sum(each.end_byte < start for each in errors)
+    return above if open_brackets < 0 else above + sum(each.start_byte > end for each in errors)
 
 
 def kind_at(document: Document, offset: int) -> TextKind:

@@ -247,6 +247,11 @@ def indentation(line: str) -> str:
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
+def columns(indentation: str) -> int:
+    """The width of leading white space, a tab being four columns."""
+    return len(indentation.expandtabs(4))
+
+
 def dedent(block: str) -> tuple[str, str]:
     """The block without the indentation that its lines share, and that indentation.
 

@@ -30,16 +30,23 @@ def suggest(
     return completion, document
 
 
-def check(before: str, model: str, after: str, path: str = "a.py") -> None:
+def check(before: str, model: str, after: str, path: str = "a.py", invoked: bool = False) -> None:
     """The suggestion, accepted, must give `after`, in which the mark stands behind what was inserted."""
-    completion, document = suggest(before, model, path)
+    completion, document = suggest(before, model, path, invoked)
     assert completion.outcome == "shown", completion.reason
     start = completion.cursor
     accepted = document.edited([Edit(start, start + completion.replaces, completion.text + MARK)])
     assert str(accepted.text) == after
 
 
-def check_nothing(before: str, model: str, reason: str, path: str = "a.py", config: Config | None = None) -> None:
+def check_nothing(
+    before: str,
+    model: str,
+    reason: str,
+    path: str = "a.py",
+    config: Config | None = None,
+    invoked: bool = False,
+) -> None:
     """Nothing must be suggested, for this reason."""
-    completion, _ = suggest(before, model, path, config=config)
+    completion, _ = suggest(before, model, path, invoked, config)
     assert (completion.outcome, completion.reason, completion.text) == ("rejected", reason, "")

@@ -37,7 +37,7 @@ def test_keeps_a_bracket_that_closes_one_of_its_own() -> None:
 
 def test_replaces_the_closers_that_the_model_writes_itself() -> None:
     check(before="print(‸)\n", model="names)[0]", after="print(names)[0]‸\n")
-    check(before='x = f("‸")\n', model='a") + "b', after='x = f("a") + "b‸\n')
+    check(before='x = f("‸")\n', model='a") + "b"', after='x = f("a") + "b"‸\n')
     check(before="x = f([‸])\n", model="a], b", after="x = f([a], b‸)\n")
 
 
@@ -134,6 +134,35 @@ def test_one_line_where_code_goes_on_below() -> None:
     )
 
 
+def test_asked_for_lines_are_as_many_as_lead_onto_the_code_below() -> None:
+    before = "def f(xs):\n    total = 0\n    ‸\n    return total\n"
+    lines = "for x in xs:\n        total += x"
+    check(before, f"{lines}\n    return total\n", before.replace("‸", f"{lines}‸"), invoked=True)
+    # What leads elsewhere is the shortest that makes sense.
+    check(before, f"{lines}\n    total *= 2\nprint(1)\n", before.replace("‸", f"{lines}‸"), invoked=True)
+    check(before, "a = 1\n    b = 2\nprint(1)\n", before.replace("‸", "a = 1‸"), invoked=True)
+    # In the middle of a line too.
+    before = "def f(xs):\n    total ‸\n    return total\n"
+    check(
+        before, "= 0\n    total = 1\n    return total\n", before.replace("‸", "= 0\n    total = 1‸"), invoked=True
+    )
+    check(before, "= 0\n    total = 1\nprint(1)\n", before.replace("‸", "= 0‸"), invoked=True)
+
+
+def test_asked_for_at_the_end_of_a_block_a_blank_line_is_no_end() -> None:
+    lines = "    a = 1\n\n    return a"
+    check("def f():\n‸\n", f"{lines}\n\n\ndef g():\n", f"def f():\n{lines}‸\n", invoked=True)
+    check("def f():\n‸\n", f"{lines}\n", "def f():\n    a = 1‸\n")
+    check("def f():\n‸\n\n    b = 2\n", f"{lines}\n", "def f():\n    a = 1‸\n\n    b = 2\n", invoked=True)
+
+
+def test_in_the_first_column_all_that_is_deeper_than_the_code_below_may_be_missing() -> None:
+    before = "def f(xs):\n    for x in xs:\n        if x:\n            a()\n‸\n    return 1\n"
+    lines = "        else:\n            b()"
+    check(before, f"{lines}\n    return 1\n", before.replace("‸", f"{lines}‸"), invoked=True)
+    check("def f():\n    pass\n\n‸\n", "x = 1\n\ny = 2\n", "def f():\n    pass\n\nx = 1‸\n", invoked=True)
+
+
 def test_a_block_is_cut_to_what_adds_no_syntax_error() -> None:
     check(
         before="def f():\n    ‸\n",
@@ -142,8 +171,32 @@ def test_a_block_is_cut_to_what_adds_no_syntax_error() -> None:
     )
 
 
-def test_a_block_without_a_sound_part_is_its_first_line() -> None:
-    check(before="def f():‸\n", model="\n    x = (1,\n         (2,\n", after="def f():\n    x = (1,‸\n")
+def test_a_block_without_a_sound_part_is_nothing() -> None:
+    check_nothing(before="def f():‸\n", model="\n    x = (1,\n         (2,\n", reason="breaksSyntax")
+
+
+def test_a_line_is_cut_to_what_adds_no_syntax_error() -> None:
+    check(before="print(‸) + 1\n", model="values[0] + (a", after="print(values[0]‸) + 1\n")
+    check_nothing(before="print(‸) + 1\n", model="[[[", reason="breaksSyntax")
+
+
+def test_a_line_being_typed_may_leave_brackets_open() -> None:
+    check(before="x = ‸\n", model="compute(a,", after="x = compute(a,‸\n")
+    check(before="if (x‸\ny();\n", model=" > 0) {", after="if (x > 0) {‸\ny();\n", path="a.js")
+
+
+def test_what_opens_the_brackets_that_are_closed_below_is_required() -> None:
+    broken = "function f(a) {\n  ‸\n    g(a);\n  }\n  return 1;\n}\n"
+    check(before=broken, model="if (a) {", after=broken.replace("‸", "if (a) {‸"), path="a.js")
+    check_nothing(before=broken, model="a = 1;", reason="breaksSyntax", path="a.js")
+    check_nothing(before=broken, model="a = 1;\n", reason="breaksSyntax", path="a.js", invoked=True)
+
+
+def test_an_error_elsewhere_stops_no_suggestion() -> None:
+    broken = "def f(:\n    pass\n\n\nx = ‸\n"
+    check(before=broken, model="1", after=broken.replace("‸", "1‸"))
+    open_above = "class A {\n  f() {\n    x = ‸\n"
+    check(before=open_above, model="1;", after=open_above.replace("‸", "1;‸"), path="a.js")
 
 
 def test_one_line_when_blocks_are_switched_off() -> None:
@@ -339,7 +392,15 @@ def test_asked_for_gives_distinct_alternatives_the_likeliest_first() -> None:
     answer = asyncio.run(
         Completer(Config(alternatives=4), engine, Memory()).complete(document, 2, True, CancelToken())
     )
-    assert [answer.text, *(other.text for other in answer.others)] == ["b", "a", "c"]
+    # The third is much less likely.
+    assert [answer.text, *(other.text for other in answer.others)] == ["b", "a"]
+
+
+def test_where_the_model_repeats_what_follows_an_alternative_is_shown() -> None:
+    engine = ScriptedEngine([")<or>a"])
+    document = Document.open("file:///a.py", None, 1, "f()\n")
+    answer = asyncio.run(Completer(Config(), engine, Memory()).complete(document, 2, True, CancelToken()))
+    assert (answer.text, answer.others) == ("a", ())
 
 
 def test_a_block_while_typing_ends_with_the_line_that_is_complete_in_time() -> None:

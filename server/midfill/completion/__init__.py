@@ -170,7 +170,7 @@ class Completer:
         if not suggestions:
             if not answer.raw[0].strip():
                 return replace(asked, reason="late" if finish == "deadline" else "empty")
-            return replace(asked, reason="repeatsSuffix")
+            return replace(asked, reason=answer.rejection())
         best, *others = suggestions
         asked = replace(asked, confidence=best.confidence)
         if not invoked and best.confidence * 100 < self.config.min_confidence:

@@ -11,16 +11,18 @@ from statistics import fmean
 
 from midfill.completion import fim, postprocess
 from midfill.completion.result import Suggestion
-from midfill.completion.trigger import Block, Line
+from midfill.completion.trigger import Block, Line, Rejection
 from midfill.document import Document
 from midfill.engine.base import Chunk
-from midfill.syntax import error_count, kind_at
-from midfill.text import Edit
+from midfill.syntax import balance, error_count, errors_blamed_elsewhere, kind_at, lacks_body
+from midfill.text import Edit, is_blank
 
 # How many bytes behind the cursor a suggestion is compared with.
 _FOLLOWING = 1500
 # What begins with more blank lines, or with more tokens of white space, than these has nothing to say.
 _BLANK_LINES, _BLANKS = 3, 8
+# An alternative must be so much as likely as the first suggestion.
+_WORTHY = 0.4
 
 
 class Answer:
@@ -36,6 +38,7 @@ class Answer:
         text = document.text
         self._after = fim.readable(text.data[cursor : text.boundary(min(cursor + _FOLLOWING, len(text)))])
         self._cut_short: set[int] = set()
+        self._said_all: set[int] = set()
         # Of each piece of text where it begins and the logarithm of its probability.
         self._pieces: defaultdict[int, list[tuple[int, float]]] = defaultdict(list)
         self._began: float | None = None
@@ -71,6 +74,8 @@ class Answer:
             end = len(raw)
             if chunk.finish == "length":
                 self._cut_short.add(index)
+            elif chunk.finish == "end":
+                self._said_all.add(index)
         if end is not None:
             self.ended[index] = end
 
@@ -80,56 +85,101 @@ class Answer:
         return 0 in self.ended and len(self.ended) == len(self.raw)
 
     def suggestions(self) -> list[Suggestion]:
-        """The distinct ones worth showing: first what the model wrote by itself, then the likelier ones."""
+        """The distinct ones worth showing: first what the model wrote by itself, then the likelier ones.
+
+        What is much less likely than the first is not worth it.
+        """
         found: dict[str, Suggestion] = {}
-        for index in sorted(self.ended):
-            raw = self.raw[index][: self.ended[index]]
-            suggestion = _clean(
-                self._document, self._cursor, self._want, raw, self._after, index in self._cut_short
-            )
-            if suggestion.text:
+        for index in sorted(self.ended, key=lambda index: (index > 0, -self._confidence(index))):
+            suggestion = self._clean(index)
+            if isinstance(suggestion, Suggestion):
                 confidence = self._confidence(index, len(suggestion.text))
                 found.setdefault(suggestion.text.strip(), replace(suggestion, confidence=confidence))
-        first = list(found.values())[:1] if 0 in self.ended else []
-        others = [suggestion for suggestion in found.values() if suggestion not in first]
-        return [*first, *sorted(others, key=lambda suggestion: -suggestion.confidence)]
+        first, *others = found.values() or (None,)
+        if first is None:
+            return []
+        likely = [other for other in others if other.confidence >= _WORTHY * first.confidence]
+        return [first, *sorted(likely, key=lambda suggestion: -suggestion.confidence)]
 
-    def _confidence(self, index: int, length: int) -> float:
+    def rejection(self) -> Rejection:
+        """Why nothing of what the model wrote by itself is worth showing."""
+        found = self._clean(0)
+        return "empty" if isinstance(found, Suggestion) else found
+
+    def _clean(self, index: int) -> Suggestion | Rejection:
+        """What is left of an alternative, or why nothing is."""
+        raw = self.raw[index]
+        text = raw[: self.ended[index]]
+        if not text.strip():
+            return "empty"
+        document, cursor, want = self._document, self._cursor, self._want
+        before = document.text.slice(document.text.line_start(document.text.line_of(cursor)), cursor)
+        most = errors_blamed_elsewhere(document, cursor)
+        replaces = 0
+        if isinstance(want, Line):
+            if not postprocess.without_following_lines(text.strip(), before, self._after).strip():
+                return "repeatsSuffix"
+            fits = list(postprocess.fits(text.rstrip(), want.tail))
+            if not fits[0][0].strip():
+                return "repeatsSuffix"
+            text, replaces = self._sound_line(fits, want, before, most)
+        else:
+            if index in self._cut_short:
+                text = postprocess.without_last_line(text)
+            text = postprocess.without_following_lines(text.rstrip(), before, self._after)
+            if not text.strip():
+                return "repeatsSuffix"
+            errors = _unfinished_with(document, cursor)
+            leads = postprocess.leads_onto(raw[self.ended[index] :], self._after) or index in self._said_all
+            text = postprocess.soundest(text, errors, most, brief=want.until == "below" and not leads)
+        if not text.strip():
+            return "breaksSyntax"
+        return Suggestion(text.replace("\n", document.text.newline), replaces)
+
+    def _sound_line(self, fits: list[tuple[str, int]], want: Line, before: str, most: int) -> tuple[str, int]:
+        """The first fit that adds no syntax error, else the longest beginning of one that adds none.
+
+        What ends its line may leave brackets open: the next lines close them.
+        """
+        document, cursor = self._document, self._cursor
+        for text, replaces in fits:
+            errors = _errors_with(document, cursor, replaces)
+            closers = "" if want.tail.strip() or is_blank(before) else postprocess.closers(before + text)
+            if text.strip() and (errors(text) <= most or (closers and errors(text + closers) <= most)):
+                return text, replaces
+        errors = _errors_with(document, cursor)
+        return next((cut for cut in postprocess.beginnings(fits[0][0]) if errors(cut) <= most), ""), 0
+
+    def _confidence(self, index: int, length: int | None = None) -> float:
         """Over the pieces of which the first `length` characters consist."""
-        logprobs = [logprob for start, logprob in self._pieces[index] if start < length]
+        logprobs = [logprob for start, logprob in self._pieces[index] if length is None or start < length]
         return math.exp(fmean(logprobs)) if logprobs else 0.0
 
 
-def _clean(
-    document: Document, cursor: int, want: Line | Block, text: str, after: str, cut_short: bool
-) -> Suggestion:
-    """What is left of the model's text; empty when nothing is worth showing."""
-    replaces = 0
-    if isinstance(want, Line):
-        text, replaces = postprocess.fitted(text.rstrip(), want.tail)
-    else:
-        if cut_short:
-            text = postprocess.without_last_line(text)
-        text = postprocess.soundest(text.rstrip(), _errors_with(document, cursor), error_count(document))
-    line_start = document.text.line_start(document.text.line_of(cursor))
-    text = postprocess.without_following_lines(text, document.text.slice(line_start, cursor), after)
-    text = text if text.strip() else ""
-    return Suggestion(text.replace("\n", document.text.newline), replaces)
+def _errors_with(document: Document, cursor: int, replaces: int = 0) -> Callable[[str], int]:
+    """How many syntax errors there are with a text in place of so many bytes behind the cursor."""
+    return lambda text: error_count(document.edited([Edit(cursor, cursor + replaces, text)]))
 
 
-def _errors_with(document: Document, cursor: int) -> Callable[[str], int]:
-    """How many syntax errors there are with a text inserted at the cursor."""
-    return lambda text: error_count(document.edited([Edit(cursor, cursor, text)]))
+def _unfinished_with(document: Document, cursor: int) -> Callable[[str], int]:
+    """How many syntax errors there are with a text at the cursor, with a block that it leaves empty as one."""
+
+    def errors(text: str) -> int:
+        edited = document.edited([Edit(cursor, cursor, text)])
+        return error_count(edited) + lacks_body(edited, cursor + len(text.encode("utf-8", "surrogatepass")))
+
+    return errors
 
 
 def _goes_on(document: Document, cursor: int) -> Callable[[str], bool]:
     """Whether a block goes on behind a text inserted at the cursor: in a string, or while it mends nothing."""
     before = error_count(document)
+    is_open = before > 0 and balance(document) > 0
 
     def goes_on(text: str) -> bool:
         edited = document.edited([Edit(cursor, cursor, text)])
         if kind_at(edited, cursor + len(text.encode("utf-8", "surrogatepass"))) == "string":
             return True
-        return 0 < before <= error_count(edited)
+        return 0 < before <= error_count(edited) or (is_open and balance(edited) > 0)
 
     return goes_on

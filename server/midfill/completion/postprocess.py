@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 
-from midfill.completion.trigger import Block, closer, columns
-from midfill.text import indentation, is_blank
+from midfill.completion.trigger import Block, closer
+from midfill.text import columns, indentation, is_blank
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _QUOTES = "\"'`"
+# Lines that do not lead onto the code right below by then never will.
+_LEADING = 8
 
 
 def block_end(written: str, block: Block, after: str, goes_on: Callable[[str], bool]) -> int | None:
     """Where a block is over, as an index into `written`, or None while it may go on. Looks at whole lines only.
 
     A block ends before a line that is less indented, before the line that stands behind the cursor already, and
-    at the first blank line, unless it `goes_on(text so far)`, as in a docstring.
+    at the first blank line if that is the rule, unless it `goes_on(text so far)`, as in a docstring.
     """
     following = next((line for line in after.split("\n")[1:] if not is_blank(line)), None)
     at = 0
     begun = False
+    floor, until = block.floor, block.until
     for number, line in enumerate(written.split("\n")[:-1]):
+        if number == _LEADING and until == "below":
+            return max(at - 1, 0)
         if number == 0:
             line = block.start + line
         if is_blank(line):
-            if begun and not goes_on(written[:at]):
+            if begun and until == "blank" and not goes_on(written[:at]):
                 return max(at - 1, 0)
         elif number > 0 or not block.start.strip():
             closes = _closes(line, block, following)
             if closes:
                 return at + len(written[at:].split("\n", 1)[0])
-            outside = columns(indentation(line)) < block.floor and not goes_on(written[:at])
+            if not begun and not block.start and line[:1].strip():
+                # What begins in the first column is no part of the block above.
+                floor, until = 0, "blank"
+            outside = columns(indentation(line)) < floor and not goes_on(written[:at])
             if outside or line.rstrip() == (following or "").rstrip():
                 return max(at - 1, 0)
             begun = True
@@ -51,14 +60,19 @@ def fitted(suggestion: str, tail: str) -> tuple[str, int]:
     `print(` `name)[0]` `)` stays too, and replaces the closer, which it brings itself. Where more than closers
     stands there, a suggestion ends before it closes the same bracket: `f(` `a) -> int:` `) -> float:` gives `a`.
     """
+    return next(fits(suggestion, tail))
+
+
+def fits(suggestion: str, tail: str) -> Iterator[tuple[str, int]]:
+    """The ways to fit a line to the text behind the cursor, as `fitted` does; the likeliest first."""
     tail = tail.rstrip()
     for length in range(min(len(tail), len(suggestion)), 0, -1):
         kept = suggestion[: len(suggestion) - length]
         if suggestion.endswith(tail[:length]) and unclosed(kept) <= unclosed(suggestion):
-            return kept, 0
+            yield kept, 0
     if tail.strip("".join(_PAIRS) + _QUOTES + ";,: ") and (over := _over(suggestion, tail)) is not None:
-        return suggestion[:over].rstrip(), 0
-    return suggestion, len(tail[: _brought(suggestion, tail)].encode("utf-8", "surrogatepass"))
+        yield suggestion[:over].rstrip(), 0
+    yield suggestion, len(tail[: _brought(suggestion, tail)].encode("utf-8", "surrogatepass"))
 
 
 def _over(suggestion: str, tail: str) -> int | None:
@@ -113,13 +127,17 @@ def without_following_lines(suggestion: str, before: str, after: str) -> str:
 
 def unclosed(code: str) -> int:
     """How many brackets are opened and not closed."""
+    return len(_left_open(code))
+
+
+def _left_open(code: str) -> list[str]:
     stack: list[str] = []
     for character in code:
         if character in _PAIRS.values():
             stack.append(character)
         elif stack and stack[-1] == _PAIRS.get(character):
             stack.pop()
-    return len(stack)
+    return stack
 
 
 def without_last_line(suggestion: str) -> str:
@@ -127,18 +145,41 @@ def without_last_line(suggestion: str) -> str:
     return suggestion.rsplit("\n", 1)[0] if "\n" in suggestion.lstrip("\n") else suggestion
 
 
-def soundest(suggestion: str, errors: Callable[[str], int], most: int) -> str:
-    """The lines from the start that leave the fewest errors, as many as there are of these.
+def soundest(suggestion: str, errors: Callable[[str], int], most: int, brief: bool = False) -> str:
+    """Of the beginnings in whole lines that leave the fewest errors the longest, or the shortest if `brief`.
 
-    If they leave more errors than `most`, the lines up to the first with code.
+    None of them if they leave more than `most`.
     """
-    lines = suggestion.split("\n")
-    best, fewest = "", most
-    for count in range(len(lines), 0, -1):
-        candidate = "\n".join(lines[:count]).rstrip()
-        if candidate.strip() and ((found := errors(candidate)) < fewest or (found == fewest and not best)):
+    best, fewest = "", most + 1
+    for candidate in _first_lines(suggestion) if brief else reversed(_first_lines(suggestion)):
+        if (found := errors(candidate)) < fewest:
             best, fewest = candidate, found
             if found == 0:
                 break
-    first = next((number for number, line in enumerate(lines) if not is_blank(line)), 0)
-    return best or "\n".join(lines[: first + 1])
+    return best
+
+
+def _first_lines(suggestion: str) -> list[str]:
+    """The first line with code, the first two, and so on."""
+    lines = suggestion.split("\n")
+    found = ("\n".join(lines[:count]).rstrip() for count in range(1, len(lines) + 1))
+    return list(dict.fromkeys(candidate for candidate in found if candidate.strip()))
+
+
+def leads_onto(rest: str, after: str) -> bool:
+    """Whether the model went on, behind what was taken of it, with the line of code below the cursor's."""
+    following = next((line.strip() for line in after.split("\n")[1:] if not is_blank(line)), "")
+    went_on = next((line.strip() for line in rest.split("\n") if not is_blank(line)), "")
+    return bool(following) and went_on == following and closer(following) is None
+
+
+def beginnings(line: str) -> Iterator[str]:
+    """What begins a line and ends with a word or a mark, the longer ones first; at least half of it."""
+    ends = [match.end() for match in re.finditer(r"\w+|[^\w\s]", line)]
+    return (line[:end] for end in reversed(ends) if len(line) / 2 <= end < len(line))
+
+
+def closers(code: str) -> str:
+    """What closes the brackets that code leaves open."""
+    closer_of = {opener: closer for closer, opener in _PAIRS.items()}
+    return "".join(closer_of[bracket] for bracket in reversed(_left_open(code)))

@@ -11,7 +11,7 @@ from midfill.config import Config
 from midfill.document import Document
 from midfill.index.deny import denied
 from midfill.syntax import kind_at, opens_block
-from midfill.text import indentation, is_blank
+from midfill.text import columns, indentation, is_blank
 
 Rejection = Literal[
     "disabled",  # switched off in the settings
@@ -25,6 +25,7 @@ Rejection = Literal[
     "late",  # nobody waits any more for what the model would say
     "empty",  # the model had nothing to add
     "repeatsSuffix",  # the model repeated what stands behind the cursor
+    "breaksSyntax",  # no part of what the model wrote leaves the code without a new syntax error
 ]
 
 
@@ -45,12 +46,20 @@ class Line:
     tail: str
 
 
+Until = Literal[
+    "blank",  # the first blank line
+    "end",  # the end of the block around it, of which nothing more stands below
+    "below",  # the code that goes on right below; what does not lead onto it is one line
+]
+
+
 @dataclass(frozen=True)
 class Block:
-    """Several lines, each indented by at least `floor` columns. `start` is the indentation at the cursor."""
+    """Several lines, each indented by at least `floor` columns. `start` is what stands before the cursor."""
 
     floor: int
     start: str
+    until: Until = "blank"
 
 
 def switched_off(document: Document, config: Config) -> Rejected | None:
@@ -79,14 +88,33 @@ def wanted(document: Document, cursor: int, invoked: bool, config: Config) -> Li
         return Rejected(reason)
     if not config.multiline or not is_blank(tail) or document.tree is None:
         return Line(tail)
-    if not is_blank(before):
-        opened = opens_block(document, cursor)
-        return Block(columns(indentation(before)) + 1, before) if opened else Line(tail)
-    below = text.line(line + 1) if text.line_start(line + 1) < document.end else ""
-    if not is_blank(below) and columns(indentation(below)) >= columns(before) and closer(below) is None:
+    opened = not is_blank(before) and opens_block(document, cursor)
+    level = columns(indentation(before)) + opened if not is_blank(before) else _level(document, cursor, before)
+    below = _below(document, line)
+    at_once = text.line(line + 1) if text.line_start(line + 1) < document.end else ""
+    goes_on = not is_blank(at_once) and below >= level and closer(at_once) is None
+    if not opened and not invoked and (goes_on or not is_blank(before)):
         # Code goes on right below: there is a line to fill, not a block.
         return Line(tail)
-    return Block(_floor(document, cursor, before), before)
+    if not invoked:
+        return Block(level, before)
+    if goes_on or not (opened or is_blank(before)):
+        return Block(level, before, "below")
+    if below >= level:
+        return Block(level, before)
+    # On a line without indentation all that is deeper than the code below may be missing.
+    return Block(level if before else below + 1, before, "end") if level else Block(level, before)
+
+
+def _below(document: Document, line: int) -> int:
+    """How deep the first line with code below one is; -1 at the end of the text."""
+    text = document.text
+    for number in range(line + 1, text.line_count):
+        if text.line_start(number) >= document.end:
+            break
+        if not is_blank(text.line(number)):
+            return columns(indentation(text.line(number)))
+    return -1
 
 
 def _noise(document: Document, cursor: int, before: str, tail: str, config: Config) -> Rejection | None:
@@ -111,20 +139,18 @@ def closer(line: str) -> str | None:
     return found[0] if found else None
 
 
-def columns(indentation: str) -> int:
-    """The width of leading white space, a tab being four columns."""
-    return len(indentation.expandtabs(4))
+def _level(document: Document, cursor: int, before: str) -> int:
+    """How deep a block that begins on a blank line must stay: inside the block that the line above opens.
 
-
-def _floor(document: Document, cursor: int, before: str) -> int:
-    """How deep a block that begins on a blank line must stay: inside the block that the line above opens."""
+    Else as deep as the cursor; where that stands in the first column, as deep as the line above.
+    """
     text = document.text
     for line in range(text.line_of(cursor) - 1, -1, -1):
         above = text.line(line)
         if not is_blank(above):
             if opens_block(document, text.line_start(line) + len(above.rstrip().encode("utf-8", "surrogatepass"))):
                 return columns(indentation(above)) + 1
-            break
+            return columns(before or indentation(above))
     return columns(before)
 
 
