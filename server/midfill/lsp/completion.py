@@ -13,11 +13,14 @@ from midfill.completion import Completion
 from midfill.document import Document
 from midfill.engine.base import CancelToken
 from midfill.lsp import convert
+from midfill.lsp.feedback import ACCEPTED, Feedback, suggestion_of
 from midfill.lsp.server import Running, Server
 from midfill.text import Edit
 
 
 def register(server: Server) -> None:
+    feedback = Feedback()
+
     @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
     async def inline_completion(
         params: types.InlineCompletionParams,
@@ -27,10 +30,22 @@ def register(server: Server) -> None:
             return None
         invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
         selected = params.context.selected_completion_info
+        feedback.apply(server)
         completion = await _run(server, document, params.position, invoked, selected)
         if completion.outcome != "shown":
             return None
-        return convert.inline_items(completion, document, server.encoding, selected)
+        items = convert.inline_items(completion, document, server.encoding, selected)
+        items[0].command = types.Command("Accepted", ACCEPTED, arguments=[feedback.name(completion)])
+        return items
+
+    @server.feature("textDocument/didShowCompletion")
+    def did_show(params: Any) -> None:
+        feedback.shown(suggestion_of(params))
+
+    @server.command(ACCEPTED)
+    def accepted(suggestion: Any = None) -> None:
+        """An editor executes this after it has inserted the suggestion."""
+        feedback.accepted(suggestion)
 
     @server.feature("midfill/explain")
     def explain(params: Any) -> dict[str, Any] | None:
