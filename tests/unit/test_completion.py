@@ -160,6 +160,9 @@ def test_in_the_first_column_all_that_is_deeper_than_the_code_below_may_be_missi
     before = "def f(xs):\n    for x in xs:\n        if x:\n            a()\n‸\n    return 1\n"
     lines = "        else:\n            b()"
     check(before, f"{lines}\n    return 1\n", before.replace("‸", f"{lines}‸"), invoked=True)
+    # The first line may be less deep than the one above.
+    before = "def f(xs):\n    if xs:\n        a()\n‸\n        b()\n"
+    check(before, "    else:\n        b()\n", before.replace("‸", "    else:‸"), invoked=True)
     check("def f():\n    pass\n\n‸\n", "x = 1\n\ny = 2\n", "def f():\n    pass\n\nx = 1‸\n", invoked=True)
 
 

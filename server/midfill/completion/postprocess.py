@@ -36,9 +36,10 @@ def block_end(written: str, block: Block, after: str, goes_on: Callable[[str], b
             closes = _closes(line, block, following)
             if closes:
                 return at + len(written[at:].split("\n", 1)[0])
-            if not begun and not block.start and line[:1].strip():
+            if not begun and block.free and columns(indentation(line)) < floor:
+                floor = columns(indentation(line))
                 # What begins in the first column is no part of the block above.
-                floor, until = 0, "blank"
+                until = until if floor else "blank"
             outside = columns(indentation(line)) < floor and not goes_on(written[:at])
             if outside or line.rstrip() == (following or "").rstrip():
                 return max(at - 1, 0)

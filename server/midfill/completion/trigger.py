@@ -55,11 +55,15 @@ Until = Literal[
 
 @dataclass(frozen=True)
 class Block:
-    """Several lines, each indented by at least `floor` columns. `start` is what stands before the cursor."""
+    """Several lines, each indented by at least `floor` columns. `start` is what stands before the cursor.
+
+    `free`: the first line may be less deep, and then says itself how deep the others must be.
+    """
 
     floor: int
     start: str
     until: Until = "blank"
+    free: bool = False
 
 
 def switched_off(document: Document, config: Config) -> Rejected | None:
@@ -88,22 +92,27 @@ def wanted(document: Document, cursor: int, invoked: bool, config: Config) -> Li
         return Rejected(reason)
     if not config.multiline or not is_blank(tail) or document.tree is None:
         return Line(tail)
-    opened = not is_blank(before) and opens_block(document, cursor)
-    level = columns(indentation(before)) + opened if not is_blank(before) else _level(document, cursor, before)
+    return _block(document, cursor, before, invoked) or Line(tail)
+
+
+def _block(document: Document, cursor: int, before: str, invoked: bool) -> Block | None:
+    """The block that is wanted behind `before`, which is all of the line; None where one line is wanted."""
+    text, line = document.text, document.text.line_of(cursor)
+    blank = is_blank(before)
+    opened = not blank and opens_block(document, cursor)
+    floor, free = _level(document, cursor, before) if blank else (columns(indentation(before)) + opened, False)
     below = _below(document, line)
     at_once = text.line(line + 1) if text.line_start(line + 1) < document.end else ""
-    goes_on = not is_blank(at_once) and below >= level and closer(at_once) is None
-    if not opened and not invoked and (goes_on or not is_blank(before)):
-        # Code goes on right below: there is a line to fill, not a block.
-        return Line(tail)
+    goes_on = not is_blank(at_once) and below >= floor and closer(at_once) is None
     if not invoked:
-        return Block(level, before)
-    if goes_on or not (opened or is_blank(before)):
-        return Block(level, before, "below")
-    if below >= level:
-        return Block(level, before)
+        # Where code goes on right below there is a line to fill, not a block.
+        return Block(floor, before, "blank", free) if opened or (blank and not goes_on) else None
+    if goes_on or not (opened or blank):
+        return Block(floor, before, "below", free)
+    if below >= floor or not floor:
+        return Block(floor, before, "blank", free)
     # On a line without indentation all that is deeper than the code below may be missing.
-    return Block(level if before else below + 1, before, "end") if level else Block(level, before)
+    return Block(floor if before else max(below + 1, 1), before, "end", free)
 
 
 def _below(document: Document, line: int) -> int:
@@ -139,19 +148,20 @@ def closer(line: str) -> str | None:
     return found[0] if found else None
 
 
-def _level(document: Document, cursor: int, before: str) -> int:
-    """How deep a block that begins on a blank line must stay: inside the block that the line above opens.
+def _level(document: Document, cursor: int, before: str) -> tuple[int, bool]:
+    """How deep a block that begins on a blank line must stay, and whether that is a mere guess.
 
-    Else as deep as the cursor; where that stands in the first column, as deep as the line above.
+    It is inside the block that the line above opens; else as deep as the cursor; where that stands in the first
+    column, as deep as the line above.
     """
     text = document.text
     for line in range(text.line_of(cursor) - 1, -1, -1):
         above = text.line(line)
         if not is_blank(above):
             if opens_block(document, text.line_start(line) + len(above.rstrip().encode("utf-8", "surrogatepass"))):
-                return columns(indentation(above)) + 1
-            return columns(before or indentation(above))
-    return columns(before)
+                return columns(indentation(above)) + 1, False
+            return columns(before or indentation(above)), not before
+    return columns(before), not before
 
 
 def _in_word(character: str) -> bool:
