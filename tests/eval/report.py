@@ -13,10 +13,13 @@ from data import KINDS, Case, Kind
 from score import Answer, Score, mcnemar, score
 
 from midfill.bench.report import machine, paper, table
+from midfill.config import Config
 
 THRESHOLDS = [percent / 100 for percent in range(0, 100, 2)]
 # A gate is worth having if it loses few of the right suggestions.
 KEPT = 0.95
+# The ways to ask a llama-server; the better one counts.
+PEERS = ("infill", "infill, indented")
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,22 @@ class Bar:
 
 
 def result(case: Case, answers: dict[str, Answer]) -> Result:
-    """Score all answers, and what Midfill's would be without its cleaning up."""
+    """Score all answers, and what Midfill's would be without its gate of confidence and its cleaning up."""
     named = dict(answers)
     if "midfill" in answers:
+        named["no gate"] = answers["midfill"]
+        named["midfill"] = gated(answers["midfill"], case)
         named["untrimmed"] = untrimmed(answers["midfill"])
     if "raw" in answers:
         named["raw, cut"] = cut(answers["raw"], case)
     return Result(case, named, {name: score(case, answer) for name, answer in named.items()})
+
+
+def gated(answer: Answer, case: Case) -> Answer:
+    """What is left with the default `minConfidence`, which holds for suggestions that nobody has asked for."""
+    if KINDS[case.kind].invoked or (answer.confidence or 0.0) * 100 >= Config().min_confidence:
+        return answer
+    return replace(untrimmed(answer), text="", reason="unlikely")
 
 
 def untrimmed(answer: Answer) -> Answer:
@@ -76,7 +88,8 @@ def bars(results: Sequence[Result]) -> list[Bar]:
     found = []
     for kinds in (("eol", "midword", "line"), ("eol",), ("midword",), ("line",)):
         both = _both(results, kinds, "infill")
-        ours, theirs = _right(both, "midfill"), _right(both, "infill")
+        ours = _right(both, "midfill")
+        theirs = max((share for name in PEERS if (share := _right(both, name)) is not None), default=None)
         # A peer that is never right counts as if it was once.
         ratio = ours / max(theirs, 1 / len(both)) if ours is not None and theirs is not None else None
         found.append(Bar(f"{', '.join(kinds)}: exact match / that of /infill", ratio, 1.4, "x", len(both)))
@@ -132,7 +145,7 @@ def curves(results: Sequence[Result]) -> dict[str, list[dict[str, float]]]:
     for name, belongs in groups.items():
         sure = []
         for each in filter(belongs, results):
-            system = "other trigger" if each.kind.invoked else "midfill"
+            system = "other trigger" if each.kind.invoked else "no gate"
             if system in each.scores and each.scores[system].shown:
                 sure.append((each.answers[system].confidence or 0.0, each.scores[system].right))
         points = [_point(sure, threshold) for threshold in THRESHOLDS]
@@ -195,24 +208,47 @@ def plot(path: Path, results: Sequence[Result], columns: Sequence[str]) -> None:
     left.set_xticks(range(len(by_kind)), list(by_kind), rotation=30, ha="right")
     left.set_ylabel("right, %")
     left.legend(ncols=len(columns), loc="lower center", bbox_to_anchor=(0.5, 1), fontsize="small")
-    for name, points in curves(results).items():
-        right.plot(
-            [point["coverage"] * 100 for point in points],
-            [point["precision"] * 100 for point in points],
-            label=name,
-        )
-        best = recommended(points)
-        right.plot(best["coverage"] * 100, best["precision"] * 100, "o", color=right.lines[-1].get_color())
-        right.annotate(f" {best['threshold']:.0%}", (best["coverage"] * 100, best["precision"] * 100))
-    right.set_xlabel("shown, % of all suggestions")
-    right.set_ylabel("right, % of those shown")
-    right.set_title("raising midfill.minConfidence, from right to left")
+    _draw_curves(right, results)
     for axes in (left, right):
         axes.grid(alpha=0.3)
-    if right.lines:
-        right.legend()
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
+
+
+def plot_curves(path: Path, results: Sequence[Result]) -> None:
+    """How sure the model is of what is right, alone and small."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "midfill"}):
+        figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+        _draw_curves(axes, results)
+        axes.grid(alpha=0.3)
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+        pyplot.close(figure)
+
+
+def _draw_curves(axes: Any, results: Sequence[Result]) -> None:
+    """Precision against coverage; a dot marks the recommended threshold, a ring the default."""
+    default = Config().min_confidence / 100
+    for name, points in curves(results).items():
+        line = [(point["coverage"] * 100, point["precision"] * 100) for point in points]
+        (drawn,) = axes.plot(*zip(*line, strict=True), label=f"{name} (n = {points[0]['shown']:.0f})")
+        best = recommended(points)
+        at = best["coverage"] * 100, best["precision"] * 100
+        axes.plot(*at, "o", color=drawn.get_color())
+        axes.annotate(f" {best['threshold']:.0%}", at)
+        for coverage, precision in [
+            pair for pair, point in zip(line, points, strict=True) if abs(point["threshold"] - default) < 0.001
+        ]:
+            axes.plot(coverage, precision, "o", markersize=11, fillstyle="none", color=drawn.get_color())
+    axes.set_xlabel("shown, % of all suggestions")
+    axes.set_ylabel("right, % of those shown")
+    axes.set_title("raising midfill.minConfidence, from right to left")
+    if axes.lines:
+        axes.legend()
 
 
 def _by_kind(results: Sequence[Result]) -> dict[str, list[Result]]:

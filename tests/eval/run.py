@@ -1,6 +1,6 @@
 """How good the suggestions are: the evaluation data through the real server, beside the model alone and a peer.
 
-    python tests/eval/run.py DATA [--limit 3] [--minutes 5] [--peer URL] [--json FILE] [--plot FILE.png]
+    python tests/eval/run.py DATA [--limit 3] [--minutes 5] [--peer URL] [--json FILE] [--plot FILE] [--curve FILE]
 
 README.md beside this file says what is measured and how. Answers are kept in build/eval: a run that was
 interrupted, or that `--minutes` ended, goes on where it stopped; `--minutes 0` only reports what is known.
@@ -35,14 +35,17 @@ from midfill.errors import MidfillError
 
 BUILD = Path(__file__).resolve().parents[2] / "build" / "eval"
 # Nothing is read ahead: no case may profit from another, nor slow another system down. There is no other file.
-SETTINGS = {"warmUp": False, "index": False}
+# The gate of confidence is put on when the answers are scored, so that they show what it takes away.
+SETTINGS = {"warmUp": False, "index": False, "minConfidence": 0}
+# Those who are asked the same every time, whatever state Midfill's source is in.
+OTHERS = ("raw", "infill", "infill, indented")
 
 
 def main() -> None:
     options = arguments()
     cases = load(options.data, options.kinds, options.limit, options.seed)
     kept = {
-        name: Answers(BUILD, name.replace(" ", "-"), RECIPE if name in ("raw", "infill") else product_key())
+        name: Answers(BUILD, name.replace(",", "").replace(" ", "-"), RECIPE if name in OTHERS else product_key())
         for name in [*options.systems, *dict(options.variant)]
     }
     if options.minutes:
@@ -59,7 +62,9 @@ def main() -> None:
         "raw",
         "raw, cut",
         "infill",
+        "infill, indented",
         "midfill",
+        "no gate",
         "untrimmed",
         "other trigger",
         *dict(options.variant),
@@ -72,6 +77,8 @@ def main() -> None:
         options.json.write_text(json.dumps(report.as_json(results, columns, about), indent=1) + "\n", "utf-8")
     if options.plot:
         report.plot(options.plot, results, columns)
+    if options.curve:
+        report.plot_curves(options.curve, results)
 
 
 def judged(case: Case, kept: dict[str, Answers]) -> report.Result:
@@ -89,7 +96,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--systems",
         type=lambda text: text.split(","),
-        default=["midfill", "other trigger", "raw", "infill"],
+        default=["midfill", "other trigger", "raw", "infill", "infill, indented"],
         help="midfill: as users ask for the kind; other trigger: not so; raw: the model alone; infill: --peer",
     )
     parser.add_argument(
@@ -103,6 +110,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peer", help="URL of a llama-server with the same model")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--curve", type=Path, help="only the confidence, as a picture for the documentation")
     return parser.parse_args()
 
 
@@ -126,6 +134,7 @@ async def ask(cases: Sequence[Case], kept: dict[str, Answers], options: argparse
         systems["raw"] = raw_system(engine)
         if options.peer:
             systems["infill"] = infill_system(options.peer)
+            systems["infill, indented"] = infill_system(options.peer, whole_lines=False)
         for name, settings in options.variant:
             other = await stack.enter_async_context(editor(folder, {**SETTINGS, **settings}))
             systems[name] = midfill_system(other, folder)

@@ -99,8 +99,11 @@ def raw_system(engine: Engine) -> System:
     return fill
 
 
-def infill_system(url: str) -> System:
-    """llama.vim's request, but greedy and without its limits of time, so that a slow machine answers the same."""
+def infill_system(url: str, whole_lines: bool = True) -> System:
+    """llama.vim's request, but greedy and without its limits of time, so that a slow machine answers the same.
+
+    On a blank line llama.vim leaves out the indentation that is there; without `whole_lines` it is sent.
+    """
     place = urlsplit(url)
 
     async def fill(case: Case) -> Answer:
@@ -108,6 +111,7 @@ def infill_system(url: str) -> System:
         line, column = case.prefix.count("\n"), len(case.prefix) - (case.prefix.rfind("\n") + 1)
         body = {
             **request(case.buffer, line, column),
+            **({} if whole_lines else {"prompt": case.prefix[len(case.prefix) - column :]}),
             "input_extra": [],
             "n_predict": LINE_TOKENS if one_line else TOKENS,
             "stop": ["\n"] if one_line else [],
@@ -124,7 +128,9 @@ def infill_system(url: str) -> System:
         millis = (time.perf_counter() - started) * 1000
         connection.close()
         cursor, timings = len(case.prefix), answer["timings"]
-        text = without_indentation(answer["content"], case.prefix[cursor - column : cursor])
+        text = answer["content"]
+        if whole_lines:
+            text = without_indentation(text, case.prefix[cursor - column : cursor])
         evaluated, generated = timings["prompt_n"], timings["predicted_n"]
         return Answer(
             case.buffer, text, cursor, cursor, raw=answer["content"], millis=millis, evaluated=evaluated,
