@@ -42,6 +42,10 @@ class Config:
     edit_model: str = field(default="edit", metadata={"is": "a model's name or role"})
     edit_attempts: int = field(default=3, metadata={"is": "a whole number", "from": 1, "to": 5})
     """How often the model may try before an edit is given up."""
+    edit_seconds: int = field(default=120, metadata={"is": "a whole number", "from": 1, "to": 3600})
+    """After so many seconds the model does not try again."""
+    confirm_deletions: int = field(default=50, metadata={"is": "a whole number", "from": 0, "to": 100})
+    """In percent of the lines: the client should ask before an edit deletes more."""
     confirm_edits: bool = field(default=False, metadata={"is": "true or false"})
     """Whether the client should ask before it applies an edit of a model."""
     threads: int = field(default=0, metadata={"is": "a whole number", "from": 0, "to": 256})

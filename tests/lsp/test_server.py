@@ -361,14 +361,20 @@ async def test_lists_actions_without_the_model(start: Start, capabilities: Caps)
     assert [action.title for action in offered] == [
         "Midfill: Add docstring",
         "Midfill: Refactor with AI...",
-        "Midfill: Fix this",
+        "Midfill: Add type annotations",
+        "Midfill: Handle errors",
+        "Midfill: Add logging",
+        "Midfill: Fix: undefined name 'a'",
     ]
     assert not any(action.is_preferred or action.edit for action in offered)
     assert [action.title for action in await actions(client, span(1, 4, 4), broken, only=["quickfix"])] == [
-        "Midfill: Fix this"
+        "Midfill: Fix: undefined name 'a'"
     ]
     assert await actions(client, span(1, 4, 4), broken, only=["source"]) == []
-    assert len(await actions(client, span(1, 4, 4), only=["refactor"])) == 2
+    assert len(await actions(client, span(1, 4, 4), only=["refactor"])) == 5
+    assert [action.title for action in await actions(client, span(1, 4, 16), only=["refactor.extract"])] == [
+        "Midfill: Extract function"
+    ]
 
 
 async def test_marks_actions_as_a_models_for_clients_that_know_the_tag(start: Start) -> None:
@@ -435,16 +441,66 @@ async def test_an_edit_for_a_version_that_is_gone_is_dropped(start: Start, capab
     assert "changed" in resolved.data["result"]["reason"]
 
 
-async def test_an_edit_dropped_because_the_file_changed_meanwhile(start: Start, capabilities: Caps) -> None:
+async def test_an_edit_dropped_because_its_code_changed_meanwhile(start: Start, capabilities: Caps) -> None:
     client = await start(["<slow>Add."], resolving(capabilities))
+    opened(client, FUNCTION)
+    (docstring, *_) = await actions(client, span(0, 5, 5))
+    resolving_now = asyncio.ensure_future(client.code_action_resolve_async(docstring))
+    await asyncio.sleep(0)
+    change(client, 2, span(1, 4, 4), "yield ")
+    resolved = await asyncio.wait_for(resolving_now, 5)
+    assert resolved.edit is None
+    assert "changed" in resolved.data["result"]["reason"]
+
+
+async def test_an_edit_follows_what_is_typed_elsewhere_meanwhile(start: Start) -> None:
+    client = await start(["<slow>Add."], resolving(capabilities_of("visual_studio_code")))
     opened(client, FUNCTION)
     (docstring, *_) = await actions(client, span(0, 5, 5))
     resolving_now = asyncio.ensure_future(client.code_action_resolve_async(docstring))
     await asyncio.sleep(0)
     change(client, 2, span(0, 0, 0), "# new\n")
     resolved = await asyncio.wait_for(resolving_now, 5)
-    assert resolved.edit is None
-    assert "changed" in resolved.data["result"]["reason"]
+    assert resolved.edit is not None
+    (edited,) = resolved.edit.document_changes or ()
+    assert isinstance(edited, types.TextDocumentEdit)
+    assert edited.text_document.version == 2
+    assert [edit.range for edit in edited.edits if isinstance(edit, types.AnnotatedTextEdit)] == [span(2, 4, 4)]
+
+
+async def test_an_edit_that_deletes_much_needs_the_users_word(start: Start) -> None:
+    client = await start(["def f():\n    return 1"], resolving(capabilities_of("visual_studio_code")))
+    opened(client, "def f():\n" + "    print(1)\n" * 9 + "    return 1\n")
+    resolved = await client.code_action_resolve_async((await actions(client, span(0, 5, 5)))[1])
+    assert resolved.edit is not None
+    assert [each.needs_confirmation for each in (resolved.edit.change_annotations or {}).values()] == [True]
+
+
+async def test_the_last_instruction_can_be_given_again(start: Start, capabilities: Caps) -> None:
+    client = await start(["def add(a, b):\n    return b + a"], resolving(capabilities))
+    opened(client, FUNCTION)
+    where = {"start": {"line": 0, "character": 5}, "end": {"line": 0, "character": 5}}
+    await refactor(client, uri=URI, range=where, instruction="swap the two")
+    again = [a for a in await actions(client, span(0, 5, 5)) if a.title == "Midfill: Again: swap the two"]
+    assert [action.data["instruction"] for action in again] == ["swap the two"]
+
+
+async def test_progress_comes_before_the_model_does(start: Start) -> None:
+    capabilities = resolving(capabilities_of("neovim"))
+    capabilities.window = types.WindowClientCapabilities(work_done_progress=True)
+    client = await start(["<slow>Add the one to the other, and give back the sum of both."], capabilities)
+    opened(client, FUNCTION)
+    (docstring, *_) = await actions(client, span(0, 5, 5))
+    resolving_now = asyncio.ensure_future(client.code_action_resolve_async(docstring))
+    started = asyncio.get_running_loop().time()
+    await until(lambda: client.progress_reports)
+    assert asyncio.get_running_loop().time() - started < 0.45
+    await resolving_now
+    (reports,) = client.progress_reports.values()
+    await until(lambda: isinstance(reports[-1], types.WorkDoneProgressEnd))
+    assert isinstance(reports[0], types.WorkDoneProgressBegin)
+    assert reports[0].cancellable
+    assert any("tokens" in (report.message or "") and report.percentage for report in reports[1:-1])
 
 
 async def refactor(client: LanguageClient, **request: Any) -> Any:
@@ -504,4 +560,4 @@ async def test_a_client_that_cannot_resolve_gets_a_command(start: Start) -> None
     capabilities.text_document.code_action.resolve_support = None
     client = await start(["x"], capabilities)
     opened(client, FUNCTION)
-    assert await commands(client, span(0, 5, 5)) == ["midfill.act", "midfill.act"]
+    assert set(await commands(client, span(0, 5, 5))) == {"midfill.act"}

@@ -70,7 +70,7 @@ def test_a_huge_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["act", "paint", "{file}:1"], "no action 'paint'; choose one of docstring, refactor, fix"),
+        (["act", "paint", "{file}:1"], "no action 'paint'; choose one of docstring, refactor, implement"),
         (["act", "docstring", "{file}"], "is no FILE:START[-END]"),
         (["act", "docstring", "{file}:9"], "has lines 1 to 3, not 9"),
         (["act", "docstring", "{file}:2-9"], "has lines 1 to 3, not 9"),

@@ -263,9 +263,9 @@ def test_tells_the_model_what_is_imported_already() -> None:
 
 
 def test_refuses_code_around_the_definition_unless_asked() -> None:
-    answer = "import os\n\n\ndef add(a, b):\n    return os.path.join(a, b)"
+    answer = "def join(a, b):\n    return a + b\n\n\ndef add(a, b):\n    return join(a, b)"
     assert "Put nothing before or after `add`" in refusal(ADD, "refactor", answer)
-    edit(ADD, "refactor", answer, after=answer + "\n", instruction="import os and join the two")
+    edit(ADD, "refactor", answer, after=answer + "\n", instruction="extract a helper")
     method = "class A:\n    @property\n    def f(self):‸\n        return 1\n\n    def g(self): ...\n"
     edit(
         method,
@@ -375,12 +375,23 @@ def test_a_cancelled_edit_says_so() -> None:
 @pytest.mark.parametrize(
     ("marked", "problems", "offered"),
     [
-        (ADD, (), ["docstring", "refactor"]),
+        (ADD, (), ["docstring", "refactor", "annotate", "errors", "logging"]),
         ("x = 1‸\n", (), []),
-        ("«x = 1»\n", (), ["refactor"]),
+        ("«x = 1»\n", (), ["refactor", "extract", "simplify", "rename", "modernize"]),
         ("«  \n»", (), []),
         ("x = 1‸\n", ("bad",), ["fix"]),
-        (ADD, ("bad",), ["docstring", "refactor", "fix"]),
+        (ADD, ("bad",), ["docstring", "refactor", "annotate", "errors", "logging", "fix"]),
+        ("def f(a: int) -> None:‸ ...\n", (), ["docstring", "refactor", "implement", "errors", "logging"]),
+        (
+            "def f(a: int) -> None:\n    g()\n    # TODO: mo‸re\n",
+            (),
+            ["docstring", "refactor", "implement", "errors", "logging"],
+        ),
+        (
+            "class A:\n    def f(self):‸\n        raise NotImplementedError('later')\n",
+            (),
+            ["docstring", "refactor", "implement", "annotate", "errors", "logging"],
+        ),
     ],
 )
 def test_offers_an_action_only_where_it_makes_sense(
@@ -388,7 +399,7 @@ def test_offers_an_action_only_where_it_makes_sense(
 ) -> None:
     document, start, end = selected(marked, "a.py")
     told = [Problem(start, end, message) for message in problems]
-    assert [action.id for action in propose(document, start, end, told)] == offered
+    assert [offer.action.id for offer in propose(document, start, end, told)] == offered
 
 
 def test_edits_are_minimal_and_exact() -> None:

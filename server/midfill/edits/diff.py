@@ -1,10 +1,10 @@
-"""From the whole new text of a scope to the smallest edits, line by line."""
+"""From the whole new text of a scope to the smallest edits, line by line; and from one version to the next."""
 
 from __future__ import annotations
 
 import difflib
 
-from midfill.text import Edit, split_lines
+from midfill.text import Edit, Text, split_lines
 
 
 def minimal_edits(old: str, new: str, start: int) -> list[Edit]:
@@ -19,3 +19,36 @@ def minimal_edits(old: str, new: str, start: int) -> list[Edit]:
         for kind, a, a_end, b, b_end in matcher.get_opcodes()
         if kind != "equal"
     ]
+
+
+def moved(old: Text, new: Text, start: int, end: int) -> int | None:
+    """By how many bytes the range `start..end` of an older text has moved in a newer one; None when it changed.
+
+    What changed is taken to be between the beginning and the end that both texts have in common; where that tells
+    nothing, because there were changes on both sides, the range must occur once, and only once.
+    """
+    low = _shared(old.data, new.data)
+    high = min(_shared(old.data[::-1], new.data[::-1]), len(old) - low, len(new) - low)
+    if end <= low:
+        return 0
+    if start >= len(old) - high:
+        return len(new) - len(old)
+    piece = old.data[start:end]
+    if not piece.strip() or old.data.count(piece) != 1 or new.data.count(piece) != 1:
+        return None
+    at = new.data.index(piece)
+    # Whole lines only: a piece inside a line is another one.
+    begins = at == 0 or new.data[at - 1 : at] in (b"\n", b"\r")
+    return at - start if begins or old.data[max(start - 1, 0) : start] not in (b"", b"\n", b"\r") else None
+
+
+def _shared(one: bytes, other: bytes) -> int:
+    """How many bytes both begin with."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

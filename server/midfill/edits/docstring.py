@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from midfill.document import Document
 from midfill.edits.conventions import CONVENTIONS, facts_of, request, without_inventions
-from midfill.edits.scope import LARGEST
 from midfill.errors import EditRejected
 from midfill.languages import Docstring, Language
 from midfill.syntax import Definition, doc_of
@@ -19,6 +18,8 @@ from midfill.text import Edit, dedent, indentation, is_blank
 
 # The end of the answer. A fence inside documentation is indented, or behind a comment mark.
 _FENCE = "\n```"
+# In bytes. Of a longer definition the model is shown the beginning.
+_SHOWN = 9000
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ def code(document: Document, definition: Definition) -> str:
     """What the model is shown: all of the definition, or the first lines of one too long for it."""
     text = document.text
     start, end = text.line_start(text.line_of(definition.start)), definition.end
-    if end - start > LARGEST:
-        end = text.line_start(text.line_of(start + LARGEST))
+    if end - start > _SHOWN:
+        end = text.line_start(text.line_of(start + _SHOWN))
     return dedent(text.slice(start, end).replace("\r\n", "\n").replace("\r", "\n"))[0]
 
 

@@ -6,6 +6,7 @@ The answer is begun for the model, inside a code fence, so that no chatter can p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -68,26 +69,79 @@ def conversation(chat: Chat, turns: Sequence[Turn], answer: str) -> tuple[Part, 
     return tuple(parts)
 
 
+def fence(code: str) -> str:
+    """A fence that does not occur in the code: a Markdown file holds fences of its own."""
+    return "`" * max(3, *(len(run) + 1 for run in re.findall("^ {0,3}(`{3,})", code, re.MULTILINE)), 3)
+
+
 def fenced(code: str, language: str) -> str:
-    return f"```{language}\n{code.rstrip()}\n```"
+    mark = fence(code)
+    return f"{mark}{language}\n{code.rstrip()}\n{mark}"
 
 
-def rewrite(code: str, language: str, instruction: str, imports: str = "") -> list[Turn]:
-    """Ask for the whole of `code`, changed by a free instruction. `imports` are what the file has already."""
-    context = f"The file imports already, above this code:\n{fenced(imports, language)}\n\n" if imports else ""
+@dataclass(frozen=True)
+class Around:
+    """What the model is told besides the code at hand; empty where there is nothing to tell."""
+
+    imports: str = ""
+    """Imports that the file has already."""
+    type: str = ""
+    """The type that the code is a member of: its head, and its other members' signatures."""
+    symbols: str = ""
+    """Signatures of other files that the code uses."""
+
+
+_NOWHERE = Around()
+
+
+def context(around: Around, language: str) -> str:
+    parts = [
+        ("The file imports already, above this code:", around.imports),
+        ("The code is part of this:", around.type),
+        ("It can use, from other files:", around.symbols),
+    ]
+    return "".join(f"{title}\n{fenced(text, language)}\n\n" for title, text in parts if text)
+
+
+def rewrite(code: str, language: str, instruction: str, around: Around = _NOWHERE) -> list[Turn]:
+    """Ask for the whole of `code`, changed by an instruction."""
     request = (
-        f"{instruction}\n\n{fenced(code, language)}\n\n{context}"
+        f"{instruction}\n\n{fenced(code, language)}\n\n{context(around, language)}"
         "Answer with the whole code after the change, complete, in one code block. "
         "Keep comments, names and behaviour that the request does not ask to change."
     )
     return [Turn("system", SYSTEM), Turn("user", request)]
 
 
-def fix(code: str, language: str, problems: Sequence[tuple[int, str, str]], imports: str = "") -> list[Turn]:
-    """Ask for a repair; `problems` are (line in `code` from 1, the text of that line, message)."""
+def blocks(code: str, language: str, instruction: str, around: Around = _NOWHERE) -> list[Turn]:
+    """Ask for search-and-replace blocks: for code too long to be written anew."""
+    request = (
+        f"{instruction}\n\n{fenced(code, language)}\n\n{context(around, language)}"
+        "Answer with the changes only, one block for each place that changes:\n"
+        "<<<<<<< SEARCH\nthe lines as they are, exactly, as few as name the place\n=======\n"
+        "the lines that replace them\n>>>>>>> REPLACE"
+    )
+    return [Turn("system", SYSTEM), Turn("user", request)]
+
+
+def mending(problems: Sequence[tuple[int, str, str]]) -> str:
+    """The instruction of a repair; `problems` are (line in the code from 1, the text of that line, message)."""
     listed = "\n".join(f"- line {number}, `{line.strip()}`: {message}" for number, line, message in problems)
-    instruction = f"Fix this code. A checker reports:\n{listed}\nChange as little as possible."
-    return rewrite(code, language, instruction, imports)
+    return f"Fix this code. A checker reports:\n{listed}\nChange as little as possible."
+
+
+def marked(instruction: str, lines: str, language: str) -> str:
+    """An instruction for a part of the code."""
+    return f"{instruction}\n\nThe marked lines:\n\n{fenced(lines, language)}\n\nThe code that they are in:"
+
+
+def signature(code: str, language: str, around: Around = _NOWHERE) -> list[Turn]:
+    """Ask for a signature with types."""
+    request = (
+        f"Add type annotations to the parameters and the result of this function.\n\n{fenced(code, language)}\n\n"
+        f"{context(around, language)}Answer with the annotated signature only."
+    )
+    return [Turn("system", SYSTEM), Turn("user", request)]
 
 
 def docstring(code: str, language: str, convention: str) -> list[Turn]:

@@ -10,8 +10,11 @@ from midfill.errors import EditRejected
 from midfill.syntax import Definition, definition_at
 from midfill.text import dedent, indent, is_blank, split_lines
 
-# In bytes. Prompt and answer hold the code once each, and must fit the model's context together.
-LARGEST = 9000
+# In bytes. Code up to `WHOLE` is written anew, which prompt and answer have to hold once each; larger code, up to
+# `LARGEST`, is only read, and changed by search-and-replace blocks.
+WHOLE, LARGEST = 6000, 14_000
+# A problem in more code than that is mended within so many lines around it.
+_NEAR = 20
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,10 @@ class Scope:
         return code.replace("\n", self.newline)
 
 
-def scope_of(document: Document, start: int, end: int) -> Scope:
+def scope_of(document: Document, start: int, end: int, most: int = LARGEST) -> Scope:
     """The scope for a selection in bytes; an empty one means the enclosing definition, or its line.
 
-    Raises `EditRejected` when it is empty or too large for the model.
+    Raises `EditRejected` when it is empty, or has more than `most` bytes.
     """
     definition = definition_at(document, start, end) if start == end else _exactly(document, start, end)
     if definition and (start == end):
@@ -56,13 +59,71 @@ def scope_of(document: Document, start: int, end: int) -> Scope:
     code = text.slice(low, high)
     if is_blank(code):
         raise EditRejected("There is no code at this place; select some.")
-    if high - low > LARGEST:
+    if high - low > most:
         raise EditRejected(
-            f"The code has {high - low} bytes, more than the {LARGEST} that the model can rewrite; select less."
+            f"The code has {high - low} bytes, more than the {most} that the model can read; select less."
         )
     bare, indentation = dedent(code.replace("\r\n", "\n").replace("\r", "\n"))
     tabs = "\t" in code and any(line.startswith("\t") for line in split_lines(code))
     return Scope(low, high, bare, indentation, text.newline, tabs, definition)
+
+
+def near_problems(document: Document, start: int, end: int) -> tuple[int, int]:
+    """What a fix of a problem at the bytes `start..end` works on: the definition around it, or lines near it."""
+    definition = definition_at(document, start, end)
+    if definition is None:
+        return start, max(end, start + 1)
+    if definition.end - definition.start <= WHOLE:
+        return definition.start, definition.end
+    text = document.text
+    first, last = text.line_of(definition.start), text.line_of(definition.end)
+    low, high = max(first, text.line_of(start) - _NEAR), min(last, text.line_of(end) + _NEAR)
+    return text.line_start(low), text.line_end(high)
+
+
+@dataclass(frozen=True)
+class Note:
+    """An instruction in a comment: `# midfill: make this iterative`. Bytes `start..end` are its lines."""
+
+    instruction: str
+    start: int
+    end: int
+
+
+def note_at(document: Document, start: int, end: int) -> tuple[Note, int, int] | None:
+    """The comment that tells what to do with a selection, and the bytes of the code that it speaks of.
+
+    It stands directly above the selection, above the definition around the cursor, or in their first line.
+    """
+    text = document.text
+    line, last = text.line_of(start), text.line_of(end)
+    while line < last and is_blank(text.line(line)):
+        line += 1
+    places = [line, line - 1]
+    if definition := definition_at(document, start, end):
+        places.append(text.line_of(definition.start) - 1)
+    note = next(filter(None, (_note(document, place) for place in places)), None)
+    if note is None:
+        return None
+    if start < end and not is_blank(text.slice(max(start, note.end), end)):
+        return note, max(start, note.end), end
+    below = text.slice(note.end, note.end + 1000)
+    at = note.end + len(below[: len(below) - len(below.lstrip())].encode("utf-8", "surrogatepass"))
+    return note, at, at
+
+
+def _note(document: Document, line: int) -> Note | None:
+    """The note in one line, which must be a comment of its own."""
+    text = document.text
+    if not 0 <= line < text.line_count or document.language is None:
+        return None
+    marks = [*document.language.line_comments, *(document.language.block_comment or ())[:1]]
+    for mark in marks:
+        if found := re.match(
+            rf"\s*{re.escape(mark)}[/!*]*\s*midfill:\s*(\S.*?)\s*(?:\*/|-->)?\s*$", text.line(line)
+        ):
+            return Note(found[1], text.line_start(line), text.line_start(line + 1))
+    return None
 
 
 def imports_used(document: Document, scope: Scope) -> str:

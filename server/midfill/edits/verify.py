@@ -2,47 +2,122 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import shutil
+import subprocess
+import sys
 import warnings
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from midfill.document import Document
+from midfill.edits import imports
+from midfill.edits.actions import Check
 from midfill.edits.scope import Scope
-from midfill.syntax import Definition, code_tokens, definitions, doc_of, error_count
-from midfill.text import Edit
+from midfill.syntax import Definition, Token, code_tokens, definitions, doc_of, error_count, parameters
+from midfill.text import Edit, is_blank
 
 _PLACEHOLDER = re.compile(
-    r"^\s*(?:#|//|/\*|--)?\s*(?:\.\.\.|…)?\s*\(?(?:the )?(?:rest|remainder|remaining|existing|other|same|previous)"
-    r"[\w ]*\b(?:code|function|method|class|implementation|logic|body|lines)\b[^\n]*$",
+    r"^\s*(?:(?:#|//|/\*|--)\s*)?(?:\.\.\.|…)?\s*\(?(?:the )?"
+    r"(?:rest|remainder|remaining|existing|other|same|previous|original|unchanged)"
+    r"[\w ]*\b(?:code|function|method|class|implementation|logic|body|lines|methods|functions)\b[^\n]*$"
+    r"|^\s*(?:#|//|/\*|--)\s*(?:\.\.\.|…)[^\n]*$"
+    r"|^\s*(?:#|//|/\*|--)\s*(?:your|add|insert|put)\b[^\n]*\b(?:code|implementation|logic) (?:goes )?here\b.*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _MAY_ADD = re.compile(
     r"\b(?:add|create|extract|split|move|import|helper|function|method|class|module|type|interface|constant)\w*\b",
     re.IGNORECASE,
 )
-_FENCE = re.compile(r"^\s*```", re.MULTILINE)
+_MAY_DROP = re.compile(r"\b(?:rename|remove|delete|drop|inline|merge|replace|split)\w*\b", re.IGNORECASE)
+# Words of an instruction that speaks of how a definition is used from elsewhere.
+_OF_SIGNATURE = re.compile(
+    r"\b(?:param\w*|arg\w*|signature|option\w*|accept\w*|tak(?:e|es|ing)|pass\w*|receiv\w*|default\w*|input\w*"
+    r"|keyword\w*|renam\w*|async\w*|await\w*|coroutine\w*|static\w*|public|private|protected|export\w*|variadic)\b",
+    re.IGNORECASE,
+)
+_MODIFIERS = frozenset(
+    (
+        "async",
+        "export",
+        "pub",
+        "public",
+        "private",
+        "protected",
+        "static",
+        "abstract",
+        "unsafe",
+        "suspend",
+        "virtual",
+    )
+)
+_FENCE = re.compile(r"^\s*(?:```|~~~)", re.MULTILINE)
+_MARKERS = re.compile(r"^(?:<{5,}|={5,}|>{5,})(?: (?:SEARCH|REPLACE))?\s*$|<\|[a-z_]+\|>", re.MULTILINE)
+# A fatal rule each: syntax, comparisons and tests that are always wrong, misplaced statements, undefined names.
+_RUFF_RULES = "E9,F63,F7,F82"
+_RUFF_SECONDS = 5
+# Lines. What is shorter may shrink as it likes.
+_SHORT = 6
 
 
-def refused(before: Document, scope: Scope, code: str, instruction: str) -> str | None:
-    """Check a rewritten scope; `code` is the model's, without the scope's indentation."""
+@dataclass(frozen=True)
+class Rules:
+    """What an answer must hold to. `instruction`: the user's own words, which may ask for what is refused else."""
+
+    checks: Collection[Check] = ()
+    instruction: str = ""
+
+    def asks(self, pattern: re.Pattern[str]) -> bool:
+        return pattern.search(self.instruction) is not None
+
+    def names(self, name: str) -> bool:
+        """Whether the instruction speaks of a definition by its name."""
+        return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", self.instruction) is not None
+
+
+def refused(before: Document, scope: Scope, code: str, rules: Rules, added: Sequence[str] = ()) -> str | None:
+    """Check a rewritten scope; `code` is the model's, without the scope's indentation, `added` are imports."""
     if not code.strip():
         return "The answer is empty."
     if code.strip() == scope.code.strip():
         return "The code is unchanged."
     if _FENCE.search(code) and not _FENCE.search(scope.code):
         return "The answer holds a code fence inside the code."
-    for placeholder in _PLACEHOLDER.findall(code):
-        if placeholder not in scope.code:
-            return f"The answer leaves code out: `{placeholder.strip()}`."
-    after = before.edited([Edit(scope.start, scope.end, scope.restored(code))])
+    for pattern in (_PLACEHOLDER, _MARKERS):
+        for match in pattern.finditer(code):
+            if match[0].strip() not in scope.code:
+                what = "leaves code out" if pattern is _PLACEHOLDER else "holds a mark that is no code"
+                return f"The answer {what}: `{match[0].strip()}`."
+    edit = Edit(scope.start, scope.end, scope.restored(code))
+    after = before.edited([edit])
     if error_count(after) > error_count(before):
         return "The code has a syntax error."
-    if message := _python_error(before, after):
-        return f"The code does not compile: {message}."
+    if message := _no_longer_compiles(before, after):
+        return message
     return (
-        _vanished(before, after, scope, instruction)
+        _vanished(before, after, scope, rules)
         or _repeated(before, after, scope)
-        or _strayed(before, after, scope, instruction)
+        or _strayed(before, after, scope, rules)
+        or _signature_changed(before, after, scope, rules)
+        or next(filter(None, (_CHECKS[check](before, after, scope) for check in rules.checks)), None)
+        or python_refused(before, before.edited([edit, *imports.insertion(before, added)]))
     )
+
+
+def python_refused(before: Document, after: Document) -> str | None:
+    """What a Python file that was right before is not any more: compiled, and free of names that are nowhere."""
+    if before.language is None or before.language.id != "python" or compile_error(before.code):
+        return None
+    if message := _no_longer_compiles(before, after):
+        return message
+    unknown = (imports.unbound(after.code) or set()) - (imports.unbound(before.code) or set())
+    if unknown:
+        return f"The name `{min(unknown)}` is defined nowhere; define it, or use what there is."
+    return _ruff_refused(before.code, after.code)
 
 
 def docstring_refused(before: Document, definition: Definition, edit: Edit) -> str | None:
@@ -62,38 +137,83 @@ def docstring_refused(before: Document, definition: Definition, edit: Edit) -> s
     return None
 
 
-def _vanished(before: Document, after: Document, scope: Scope, instruction: str) -> str | None:
-    """A definition may go only when the instruction speaks of it or of renaming or removing."""
-    if re.search(r"\b(?:rename|remove|delete|inline|merge|replace|split)\b", instruction, re.IGNORECASE):
+def annotations_refused(before: Document, edit: Edit, added: Sequence[str]) -> str | None:
+    """Prove, by Python's own tree, that a new header differs from the old one in annotations only."""
+    after = before.edited([edit])
+    if error_count(after) > error_count(before):
+        return "The code has a syntax error."
+    if _without_annotations(before.code) != _without_annotations(after.code):
+        return "The edit would change more than annotations."
+    return python_refused(before, before.edited([edit, *imports.insertion(before, added)]))
+
+
+def deletes_much(scope: Scope, code: str, share: int) -> bool:
+    """Whether more than `share` percent of the lines would be gone, so that a user should look at it first."""
+    old, new = (sum(not is_blank(line) for line in text.split("\n")) for text in (scope.code, code))
+    return old >= _SHORT and (old - new) * 100 > share * old
+
+
+def compile_error(source: str) -> str | None:
+    """What Python's compiler says against a file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(source, "<edit>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return getattr(error, "msg", None) or str(error)
+    return None
+
+
+def _no_longer_compiles(before: Document, after: Document) -> str | None:
+    if before.language is None or before.language.id != "python" or compile_error(before.code):
         return None
-    kept = {d.name for d in definitions(after)}
+    message = compile_error(after.code)
+    return f"The code does not compile: {message}." if message else None
+
+
+def _end(before: Document, after: Document, scope: Scope) -> int:
+    """Where the scope ends in the edited document."""
+    return scope.end + len(after.text) - len(before.text)
+
+
+def _inside(document: Document, start: int, end: int) -> list[Definition]:
+    return [each for each in definitions(document, (start, end)) if start <= each.name_start < end]
+
+
+def _vanished(before: Document, after: Document, scope: Scope, rules: Rules) -> str | None:
+    """A definition may go only when the instruction speaks of it or of renaming or removing."""
+    if rules.asks(_MAY_DROP):
+        return None
+    kept = Counter(each.name for each in definitions(after))
+    had = Counter(each.name for each in definitions(before))
     for definition in definitions(before):
+        name = definition.name
         inside = scope.start <= definition.start and definition.end <= scope.end
-        if inside and definition.name not in kept and definition.name not in instruction:
-            return f"The definition `{definition.name}` is gone."
+        # Overloads share a name: each of them must stay.
+        if inside and kept[name] < had[name] and not rules.names(name):
+            return f"The definition `{name}` is gone."
     return None
 
 
 def _repeated(before: Document, after: Document, scope: Scope) -> str | None:
     """Models like to write again what they saw or guess elsewhere: a name of the file may not be defined anew."""
-    end = scope.end + len(after.text) - len(before.text)
+    end = _end(before, after, scope)
     outside = {
         d.name for d in definitions(before) if d.kind != "method" and not scope.start <= d.name_start < scope.end
     }
-    inside = {d.name for d in definitions(before) if scope.start <= d.name_start < scope.end}
-    for definition in definitions(after):
+    inside = {d.name for d in _inside(before, scope.start, scope.end)}
+    for definition in _inside(after, scope.start, end):
         name = definition.name
-        new = scope.start <= definition.name_start < end and name not in inside
-        if new and name in outside and definition.kind != "method":
+        if name not in inside and name in outside and definition.kind != "method":
             return f"The answer defines `{name}` again, which the file has already."
     return None
 
 
-def _strayed(before: Document, after: Document, scope: Scope, instruction: str) -> str | None:
+def _strayed(before: Document, after: Document, scope: Scope, rules: Rules) -> str | None:
     """Asked to change one definition, the model may not put imports and helpers around it, unless told to."""
-    if scope.definition is None or before.tree is None or _MAY_ADD.search(instruction):
+    if scope.definition is None or before.tree is None or rules.asks(_MAY_ADD) or "adds" in rules.checks:
         return None
-    end = scope.end + len(after.text) - len(before.text)
+    end = _end(before, after, scope)
     outer = [d for d in definitions(after, (scope.start, end)) if scope.start <= d.start and d.end <= end]
     kept = next((d for d in outer if d.name == scope.definition.name), None)
     around = [(d.start, d.end) for d in outer if d is kept]
@@ -103,18 +223,146 @@ def _strayed(before: Document, after: Document, scope: Scope, instruction: str) 
     return None
 
 
-def _python_error(before: Document, after: Document) -> str | None:
-    """The compiler's complaint about a Python file that compiled before."""
-    if before.language is None or before.language.id != "python":
+def _signature_changed(before: Document, after: Document, scope: Scope, rules: Rules) -> str | None:
+    """What others call or see of a definition stays, unless the user asks: its parameters and its modifiers."""
+    if "signature" not in rules.checks and rules.asks(_OF_SIGNATURE):
         return None
-    return None if _compile(before.code) else _compile(after.code)
-
-
-def _compile(source: str) -> str | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(source, "<edit>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return getattr(error, "msg", None) or str(error)
+    old = _outermost(_inside(before, scope.start, scope.end))
+    new = _outermost(_inside(after, scope.start, _end(before, after, scope)))
+    names = Counter(each.name for each in new)
+    for each in old:
+        now = next((other for other in new if other.name == each.name), None)
+        if now is None or names[each.name] > 1 or rules.names(each.name):
+            continue
+        had, has = parameters(before, each), parameters(after, now)
+        if had != has:
+            return (
+                f"The parameters of `{each.name}` changed; they must stay ({', '.join(had or ['as they are'])})."
+            )
+        if changed := _modifiers(before, each) ^ _modifiers(after, now):
+            return f"`{each.name}` must stay as it is for its callers, but `{min(changed)}` came or went."
     return None
+
+
+def _outermost(found: Sequence[Definition]) -> list[Definition]:
+    """Functions and the members of types; what is inside of a function is nobody else's."""
+    functions = [each for each in found if each.kind != "class"]
+    return [
+        each
+        for each in found
+        if not any(other.start <= each.start and each.end < other.end for other in functions if other is not each)
+    ]
+
+
+def _modifiers(document: Document, definition: Definition) -> set[str]:
+    line = document.text.slice(definition.start, definition.name_start)
+    return set(re.findall(r"[a-z]+", line.rpartition("\n")[2])) & _MODIFIERS
+
+
+def _comments_only(before: Document, after: Document, scope: Scope) -> str | None:
+    skip_before, skip_after = (
+        [doc for each in definitions(document) if (doc := doc_of(document, each))] for document in (before, after)
+    )
+    if code_tokens(before, skip_before) != code_tokens(after, skip_after):
+        return "The edit would change code, not only comments."
+    return None
+
+
+def _names_only(before: Document, after: Document, scope: Scope) -> str | None:
+    """Only names that are used nowhere else in the file, and no attributes, may differ, each in one way."""
+    old, new = (_leaves(document) for document in (before, after))
+    if [each.kind for each in old] != [each.kind for each in new]:
+        return "The edit would change more than names."
+    renamed: dict[bytes, bytes] = {}
+    previous = b""
+    for was, now in zip(old, new, strict=True):
+        if was.text != now.text:
+            if "identifier" not in was.kind and was.kind != "name":
+                return f"The edit would change more than names: `{_shown(was)}` became `{_shown(now)}`."
+            if previous in (b".", b"->", b"::") or renamed.setdefault(was.text, now.text) != now.text:
+                return f"`{_shown(was)}` may not be renamed here."
+        previous = was.text
+    words = Counter(re.findall(rb"\w+", before.text.data[: scope.start] + b" " + before.text.data[scope.end :]))
+    had = {each.text for each in old}
+    for name, other in renamed.items():
+        if words[name]:
+            return f"`{name.decode('utf-8', 'replace')}` is used outside of the selection too."
+        if other in had or list(renamed.values()).count(other) > 1:
+            return f"`{other.decode('utf-8', 'replace')}` is a name already."
+    return None
+
+
+def _leaves(document: Document) -> list[Token]:
+    return [token for token in code_tokens(document) if token.text]
+
+
+def _shown(token: Token) -> str:
+    return token.text.decode("utf-8", "replace")
+
+
+def _adds(before: Document, after: Document, scope: Scope) -> str | None:
+    had = {each.name for each in definitions(before)}
+    new = [each for each in _inside(after, scope.start, _end(before, after, scope)) if each.name not in had]
+    for each in new:
+        body = after.text.slice(each.end, len(after.text)) + after.text.slice(0, each.start)
+        if re.search(rf"\b{re.escape(each.name)}\b", body):
+            return None
+    return f"The new function `{new[0].name}` is not called." if new else "The answer has no new function."
+
+
+def _nothing(before: Document, after: Document, scope: Scope) -> str | None:
+    """The signature is looked at for every edit; the check only makes it strict."""
+    return None
+
+
+_CHECKS = {"signature": _nothing, "comments": _comments_only, "names": _names_only, "adds": _adds}
+
+
+@cache
+def _ruff() -> str | None:
+    """The checker, if the user has it: beside this Python, or on the path."""
+    beside = Path(sys.executable).with_name("ruff")
+    return str(beside) if beside.is_file() else shutil.which("ruff")
+
+
+def _ruff_refused(before: str, after: str) -> str | None:
+    """A fatal finding that was not there before. Optional: without ruff there is none."""
+    if _ruff() is None or not (found := _ruff_findings(after)):
+        return None
+    new = Counter(found) - Counter(_ruff_findings(before))
+    return f"A checker says: {next(iter(new))}." if new else None
+
+
+def _ruff_findings(source: str) -> list[str]:
+    # Isolated: no configuration of the workspace is read, which may be a stranger's.
+    command = [_ruff() or "", "check", "--isolated", "--no-cache", "--quiet", "--output-format=concise"]
+    command += [f"--select={_RUFF_RULES}", "--stdin-filename=edit.py", "-"]
+    try:
+        done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=_RUFF_SECONDS)
+    except (OSError, subprocess.SubprocessError, UnicodeEncodeError):
+        return []
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    return [line.split(": ", 1)[1] for line in lines if line.startswith("edit.py:") and ": " in line]
+
+
+def _without_annotations(code: str) -> str | None:
+    """Python's tree of the code as text, as if nothing were annotated; None for code that does not parse."""
+    try:
+        tree = ast.parse(code)
+        return ast.dump(_Bare().visit(tree))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+class _Bare(ast.NodeTransformer):
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = node.type_comment = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = node.type_comment = None
+        return self.generic_visit(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = node.type_comment = None
+        return self.generic_visit(node)

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from lsprotocol import types
 
 from midfill.document import Document
-from midfill.edits import ACTIONS, Problem, Result, Wish, propose, resolve
+from midfill.edits import ACTIONS, Problem, Result, Wish, propose, rebased, resolve
 from midfill.engine.base import CancelToken
 from midfill.errors import EditRejected, MidfillError, UsageError
 from midfill.lsp import convert
 from midfill.lsp.progress import Progress
 from midfill.lsp.server import Server
 
-KINDS = [types.CodeActionKind.RefactorRewrite, types.CodeActionKind.QuickFix]
+KINDS = [
+    types.CodeActionKind.RefactorRewrite,
+    types.CodeActionKind.RefactorExtract,
+    types.CodeActionKind.QuickFix,
+]
 _CHANGED = "The file has changed since the action was offered; ask again."
+_CHANGED_MEANWHILE = "The code changed while the edit was made; ask again."
 
 
 def register(server: Server) -> None:
@@ -56,35 +62,44 @@ def register(server: Server) -> None:
 async def act(server: Server, data: dict[str, Any]) -> tuple[Document, Result]:
     """Make the edit that `data` (see `_data`) describes, on the version that it names.
 
-    Raises `EditRejected` when the document has changed meanwhile, and what `resolve` raises.
+    Where the document has changed meanwhile, but not the code that the edit changes, it is the edit for the newest
+    version, which is returned with it. Raises `EditRejected` otherwise, and what `resolve` raises.
     """
     document = server.documents.get(str(data.get("uri")))
     if document is None or data.get("version") not in (None, document.version):
         raise EditRejected(_CHANGED)
     cancel = CancelToken()
     wish = _wish(server, document, data)
-    title = ACTIONS[wish.action].title if wish.action in ACTIONS else "Midfill"
-    progress = Progress(server, title, on_cancel=cancel.cancel)
-    task = asyncio.ensure_future(
-        resolve(
-            document,
-            wish,
-            server.config,
-            server.engine,
-            cancel,
-            lambda message, tokens: progress.report(f"{message} ({tokens} tokens)" if tokens else message),
-        )
-    )
+    progress = Progress(server, title_of(data), on_cancel=cancel.cancel)
+
+    def report(message: str, tokens: int, fraction: float) -> None:
+        progress.report(f"{message} ({tokens} tokens)" if tokens else message, int(fraction * 100))
+
+    report("Looking", 0, 0.0)
     try:
+        wish = replace(wish, symbols=server.signatures(document, wish.start))
+        task = asyncio.ensure_future(resolve(document, wish, server.config, server.engine, cancel, report))
         result = await asyncio.shield(task)
     except asyncio.CancelledError:
         cancel.cancel()
         raise
     finally:
         progress.end()
-    if server.documents.get(document.uri) is not document and not result.reason:
-        raise EditRejected(_CHANGED)
-    return document, result
+    if wish.action == "refactor" and wish.instruction.strip():
+        server.last_instruction = wish.instruction.strip()
+    newest = server.documents.get(document.uri)
+    if newest is document or result.patch is None:
+        return document, result
+    edits = None if newest is None else await asyncio.to_thread(rebased, document, newest, result.patch)
+    if newest is None or edits is None:
+        raise EditRejected(_CHANGED_MEANWHILE)
+    return newest, replace(result, edits=edits)
+
+
+def title_of(data: dict[str, Any]) -> str:
+    """What an action is called where it is at work."""
+    action = ACTIONS.get(str(data.get("action")))
+    return f"Midfill: {action.title}" if action else "Midfill"
 
 
 def told(result: Result) -> dict[str, Any]:
@@ -116,7 +131,7 @@ def workspace_edit(server: Server, document: Document, result: Result, label: st
         document,
         server.encoding,
         label,
-        server.config.confirm_edits,
+        server.config.confirm_edits or result.confirm,
         workspace.workspace_edit if workspace else None,
     )
 
@@ -129,23 +144,25 @@ def _list(server: Server, document: Document, params: types.CodeActionParams) ->
     tagged = bool(client and client.tag_support)
     resolves = bool(client and client.resolve_support and "edit" in client.resolve_support.properties)
     actions = []
-    for action in propose(document, start, end, problems):
+    given = dict(zip(problems, params.context.diagnostics, strict=True))
+    for offer in propose(document, start, end, problems, server.last_instruction):
+        action = offer.action
         if params.context.only and not any(_within(action.kind, only) for only in params.context.only):
             continue
-        fixes = params.context.diagnostics if action.on == "diagnostic" else None
-        data = _data(document, params.range, action.id, fixes)
+        fixes = [given[problem] for problem in offer.problems] or None
+        data = _data(document, params.range, action.id, offer.instruction, fixes)
         shown = types.CodeAction(
-            title=action.title,
+            title=offer.title,
             kind=types.CodeActionKind(action.kind),
             diagnostics=fixes,
             tags=[types.CodeActionTag.LlmGenerated] if tagged else None,
         )
-        if action.id == "refactor" and _asks(server.client_capabilities):
-            shown.command = types.Command(action.title, "midfill.askInstruction", arguments=[data])
+        if offer.asks and _asks(server.client_capabilities):
+            shown.command = types.Command(offer.title, "midfill.askInstruction", arguments=[data])
         elif resolves:
             shown.data = data
         else:
-            shown.command = types.Command(action.title, "midfill.act", arguments=[data])
+            shown.command = types.Command(offer.title, "midfill.act", arguments=[data])
         actions.append(shown)
     return actions
 
@@ -155,7 +172,11 @@ def _within(kind: str, only: str) -> bool:
 
 
 def _data(
-    document: Document, where: types.Range, action: str, diagnostics: Sequence[types.Diagnostic] | None
+    document: Document,
+    where: types.Range,
+    action: str,
+    instruction: str,
+    diagnostics: Sequence[types.Diagnostic] | None,
 ) -> dict[str, Any]:
     """All that is needed to make the edit later. A client may set `instruction` before it resolves."""
     return {
@@ -163,7 +184,7 @@ def _data(
         "version": document.version,
         "range": convert.to_json(where),
         "action": action,
-        "instruction": "",
+        "instruction": instruction,
         "diagnostics": [
             {"range": convert.to_json(diagnostic.range), "message": diagnostic.message}
             for diagnostic in diagnostics or ()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 
-from midfill.edits import ACTIONS
 from midfill.errors import MidfillError
-from midfill.lsp.code_action import act, told, workspace_edit
+from midfill.lsp.code_action import act, title_of, told, workspace_edit
 from midfill.lsp.server import Server
 
 
@@ -31,11 +31,14 @@ async def _apply(server: Server, request: dict[str, Any]) -> dict[str, Any]:
     except MidfillError as error:
         server.say(str(error))
         return {"applied": False, "attempts": 0, "reason": str(error), "millis": {"total": 0.0}}
-    title = ACTIONS[request["action"]].title
+    title = title_of(request)
     if result.reason is not None:
         server.say(f"{title}: {result.reason}", types.MessageType.Warning)
         return {"applied": False, **told(result)}
     edit = workspace_edit(server, document, result, title)
-    response = await server.workspace_apply_edit_async(types.ApplyWorkspaceEditParams(edit, "Midfill"))
+    try:
+        response = await server.workspace_apply_edit_async(types.ApplyWorkspaceEditParams(edit, "Midfill"))
+    except JsonRpcException:
+        response = types.ApplyWorkspaceEditResult(False, "The editor cannot apply the edits of a server.")
     reason = None if response.applied else response.failure_reason or "The editor did not apply the edit."
     return {**told(result), "applied": response.applied, "reason": reason}

@@ -36,6 +36,9 @@ from midfill.text import Encoding
 
 log = logging.getLogger(__name__)
 
+# Bytes of other files' signatures that the model is told for an edit.
+EDIT_CONTEXT = 900
+
 
 class Server(LanguageServer):
     """One editor window. `documents` holds the newest snapshot of each open file."""
@@ -57,6 +60,7 @@ class Server(LanguageServer):
         self.warm = Warmth(self)
         self.index = Indexes(self)
         self.settings_at_start: object = None
+        self.last_instruction = ""
         self._said: set[str] = set()
 
     @property
@@ -92,6 +96,15 @@ class Server(LanguageServer):
         budget = self.completer.memory.pace.budget(self.config.latency_target_ms).context
         told = gather(document, path, cursor, workspace, budget, others, told if told.fragments else None)
         return replace(told, project=workspace.root.name, path=path) if told.fragments else NOTHING
+
+    def signatures(self, document: Document, at: int) -> str:
+        """What the code around a byte offset uses from other files, for an edit: a line of code each."""
+        found = self.index.at(document.uri)
+        if found is None:
+            return ""
+        workspace, path = found
+        told = gather(document, path, at, workspace, EDIT_CONTEXT)
+        return "".join(fragment.text for fragment in told.fragments)
 
     def explain(self, completion: Completion, document: Document, at: types.Position) -> None:
         """Remember what came of a completion, for `midfill/explain`."""

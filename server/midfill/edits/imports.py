@@ -1,0 +1,198 @@
+"""Imports that an edit needs: taken out of the answer, added once, and put where the file has its imports."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections.abc import Iterable, Sequence
+
+from midfill.document import Document
+from midfill.text import Edit, is_blank
+
+# One line that imports, in the languages at hand.
+_IMPORT = re.compile(
+    r"(?:import\b(?!\s*\()|from\b.+\bimport\b(?!\s*\($)|use\b.*;|using\b.*;|#\s*include\b"
+    r"|(?:const|let|var)\b.*\brequire\(.*\);?\s*$|require\b)"
+)
+# What may stand before the first import of a file.
+_BEFORE = re.compile(
+    r"""(?:package\b|namespace\b.*;|#!|[rRuU]?(?:\"{3}|'{3})|["']use strict["']|#pragma\b|<\?php)"""
+)
+
+
+def taken_out(code: str, old: str) -> tuple[str, list[str]]:
+    """The code without the imports that it begins with, and those; none that the old code has."""
+    lines = code.split("\n")
+    taken: list[str] = []
+    first = 0
+    for at, line in enumerate(lines):
+        if is_blank(line):
+            continue
+        if not _IMPORT.match(line) or line.strip() in old:
+            break
+        taken.append(line.strip())
+        first = at + 1
+    rest = "\n".join(lines[first:]).lstrip("\n")
+    return (rest, taken) if rest.strip() else (code, [])
+
+
+def lacking(document: Document, lines: Iterable[str]) -> list[str]:
+    """The imports among `lines` that the document has not."""
+    if document.language is not None and document.language.id == "python":
+        return _lacking_in_python(document.code, lines)
+    have = {line.strip().rstrip(";") for line in document.code.splitlines()}
+    new: dict[str, None] = {}
+    for line in lines:
+        bare = line.strip().rstrip(";")
+        listed = bare.removeprefix("import ").strip()
+        if bare not in have and listed not in have:
+            new[line] = None
+    return list(new)
+
+
+def known(names: Iterable[str], code: str) -> list[str]:
+    """Imports from Python's standard library for names that nothing defines, where `code` surely means those."""
+    return [
+        f"from {_HOMES[name]} import {name}" if name in _HOMES else f"import {name}"
+        for name in sorted(names)
+        if name in _HOMES or (name in _MODULES and not re.search(rf"(?<!\.)\b{name}\b(?!\.)", code))
+    ]
+
+
+def unbound(code: str) -> set[str] | None:
+    """The names that Python code uses and that nothing in it defines anywhere; None where that cannot be told."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    used: set[str] = set()
+    bound: set[str] = set(_BUILTINS)
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                used.add(name)
+            case ast.Name(id=name):
+                bound.add(name)
+            case ast.ImportFrom(names=[ast.alias(name="*"), *_]):
+                return None
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                bound.update((alias.asname or alias.name).split(".")[0] for alias in aliases)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                bound.add(name)
+            case ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
+                bound.add(name)
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
+                bound.add(name)
+            case ast.Global(names=names) | ast.Nonlocal(names=names):
+                bound.update(names)
+        # Python 3.12's type parameters; older versions have no such nodes.
+        bound.update(each.name for each in getattr(node, "type_params", ()))
+    return used - bound
+
+
+def insertion(document: Document, lines: Sequence[str]) -> list[Edit]:
+    """The edit that adds import lines behind those that the file has, or at its beginning; none for no lines."""
+    if not lines:
+        return []
+    at, first = _place(document)
+    text = document.text
+    newline = text.newline
+    block = "".join(f"{line}{newline}" for line in lines)
+    if at > 0 and text.data[at - 1 : at] not in (b"\n", b"\r"):
+        block = newline + block
+    if first and not is_blank(text.line(text.line_of(at))):
+        block += newline
+    if first and at > 0 and not is_blank(text.line(text.line_of(at) - 1)):
+        block = newline + block
+    return [Edit(at, at, block)]
+
+
+_BUILTINS = {*dir(builtins), "__file__", "__path__", "__class__", "__module__", "__qualname__", "__annotations__"}
+# Names that mean one thing wherever they are used without a definition.
+_HOMES = {
+    name: module
+    for module, names in {
+        "typing": "Any Optional Union Literal TypeVar Generic Protocol NamedTuple TypedDict Final ClassVar cast "
+        "overload List Dict Set Tuple FrozenSet Type TypeAlias Self",
+        "collections.abc": "Callable Iterable Iterator Generator Sequence Mapping MutableMapping Hashable "
+        "Awaitable Coroutine AsyncIterator AsyncIterable AsyncGenerator Collection Sized MutableSequence "
+        "MutableSet",
+        "collections": "defaultdict Counter deque OrderedDict ChainMap namedtuple",
+        "dataclasses": "dataclass asdict",
+        "functools": "partial lru_cache wraps cached_property reduce",
+        "contextlib": "contextmanager suppress",
+        "enum": "Enum IntEnum StrEnum",
+        "decimal": "Decimal",
+        "fractions": "Fraction",
+        "pathlib": "Path",
+    }.items()
+    for name in names.split()
+}
+# Modules that are used as `name.attribute`.
+# fmt: off
+_MODULES = frozenset({
+    "abc", "argparse", "asyncio", "base64", "bisect", "collections", "contextlib", "copy", "csv", "datetime",
+    "enum", "functools", "hashlib", "heapq", "inspect", "io", "itertools", "json", "logging", "math",
+    "operator", "os", "pathlib", "random", "re", "shutil", "statistics", "string", "struct", "subprocess",
+    "sys", "tempfile", "textwrap", "threading", "time", "traceback", "types", "typing", "uuid", "warnings",
+})
+# fmt: on
+
+
+def _lacking_in_python(source: str, lines: Iterable[str]) -> list[str]:
+    have: set[tuple[str | None, str, str | None]] = set()
+    try:
+        for node in ast.parse(source).body:
+            have.update(_imported(node))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return [line for line in dict.fromkeys(lines) if line not in source]
+    new: dict[str, None] = {}
+    for line in lines:
+        try:
+            wanted = [each for node in ast.parse(line).body for each in _imported(node)]
+        except SyntaxError:
+            continue
+        missing = [each for each in wanted if each not in have]
+        have.update(missing)
+        if not missing:
+            continue
+        aliases = ", ".join(name + (f" as {alias}" if alias else "") for _, name, alias in missing)
+        module = missing[0][0]
+        new[f"from {module} import {aliases}" if module is not None else f"import {aliases}"] = None
+    return list(new)
+
+
+def _imported(node: ast.stmt) -> list[tuple[str | None, str, str | None]]:
+    if isinstance(node, ast.Import):
+        return [(None, alias.name, alias.asname) for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        module = "." * node.level + (node.module or "")
+        return [(module, alias.name, alias.asname) for alias in node.names]
+    return []
+
+
+def _place(document: Document) -> tuple[int, bool]:
+    """Where imports are added, and whether they are the file's first."""
+    text = document.text
+    at = document.part[0] if document.part else 0
+    first = leading = True
+    for node in document.tree.root_node.children if document.tree else ():
+        head = text.slice(node.start_byte, min(node.start_byte + 200, node.end_byte))
+        behind = text.line_start(text.line_of(node.end_byte - 1) + 1) if node.end_byte else 0
+        if _IMPORT.match(head) or head.startswith("import"):
+            at, first = behind, False
+        elif leading and first and (_BEFORE.match(head) or _stands_alone(document, node.type, behind)):
+            at = behind
+        elif not _BEFORE.match(head):
+            leading = False
+            if not first:
+                break
+    return min(at, document.end), first
+
+
+def _stands_alone(document: Document, kind: str, behind: int) -> bool:
+    """Whether a comment is the file's and not that of what follows."""
+    if document.language is None or (kind not in document.language.comment_nodes and "attribute" not in kind):
+        return False
+    return is_blank(document.text.line(document.text.line_of(behind))) and behind < document.end

@@ -1,0 +1,449 @@
+"""Each action of the table: what it asks, what it lets through, and what it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from edited import edit, refusal, run, selected
+from scripted import ScriptedEngine
+
+from midfill.config import Config
+from midfill.edits import ACTIONS, Problem, Wish, propose, rebased, resolve
+from midfill.edits.blocks import applied
+from midfill.edits.imports import insertion, lacking, taken_out
+from midfill.engine.base import CancelToken
+from midfill.errors import EditRejected
+
+LOOP = "def f(xs, n):\n«    r = []\n    for x in xs:\n        r.append(x + n)\n»    return r\n"
+
+
+def test_every_action_has_what_its_form_needs() -> None:
+    for action in ACTIONS.values():
+        own_words = action.on == "diagnostic" or action.id == "refactor"
+        assert (action.form == "rewrite" and not own_words) == bool(action.instruction), action.id
+
+
+# -- implementing ----------------------------------------------------------------------------------------------
+
+
+def test_implements_an_empty_body() -> None:
+    edit(
+        'def add(a: int, b: int) -> int:\n    """The sum."""\n    ...‸\n',
+        "implement",
+        'def add(a: int, b: int) -> int:\n    """The sum."""\n    return a + b',
+        after='def add(a: int, b: int) -> int:\n    """The sum."""\n    return a + b\n',
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "marked", "is_gap"),
+    [
+        ("a.go", "package a\n\nfunc F() int {‸\n\t// later\n}\n", True),
+        ("a.go", 'package a\n\nfunc F() int {‸\n\tpanic("not implemented")\n}\n', True),
+        ("a.go", 'package a\n\nfunc F() int {‸\n\tpanic("no such file")\n}\n', False),
+        ("a.rs", "fn f() -> i32 {‸\n    todo!()\n}\n", True),
+        ("a.ts", "function f(): number {‸\n  throw new Error('Not implemented');\n}\n", True),
+        ("a.ts", "function f(): number {‸\n  return 1; // TODO: more\n}\n", False),
+        ("a.ts", "function f(): number {\n  return 1; // TODO: m‸ore\n}\n", True),
+        ("a.py", "def f():\n    x = 'TODO‸'\n", False),
+        ("a.py", "class A:‸\n    ...\n", False),
+    ],
+)
+def test_a_gap_is_an_empty_body_or_a_to_do(path: str, marked: str, is_gap: bool) -> None:
+    document, start, end = selected(marked, path)
+    assert ("implement" in [offer.action.id for offer in propose(document, start, end, [])]) is is_gap
+
+
+# -- extracting ------------------------------------------------------------------------------------------------
+
+
+def test_extracts_a_function_next_to_the_code_and_calls_it() -> None:
+    extracted = (
+        "def f(xs, n):\n    return shifted(xs, n)\n\n\n"
+        "def shifted(xs, n):\n    r = []\n    for x in xs:\n        r.append(x + n)\n    return r"
+    )
+    result, document, engine = run(LOOP, "extract", extracted)
+    assert result.reason is None
+    assert str(document.edited(result.edits).text) == extracted + "\n"
+    prompt = "".join(part.text for part in engine.requests[0].prompt)
+    assert "The marked lines:\n\n```python\n    r = []\n" in prompt
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("def f(xs, n):\n    return [x + n for x in xs]", "no new function"),
+        ("def f(xs, n):\n    return [x + n for x in xs]\n\n\ndef g(x):\n    return x", "`g` is not called"),
+        ("def f(xs):\n    return g(xs)\n\n\ndef g(xs):\n    return xs", "parameters of `f`"),
+    ],
+)
+def test_an_extraction_that_extracts_nothing_is_refused(answer: str, reason: str) -> None:
+    assert reason in refusal(LOOP, "extract", answer)
+
+
+# -- renaming --------------------------------------------------------------------------------------------------
+
+RENAMED = "def f(xs):\n«    r = []\n    for x in xs:\n        r.append(x)\n    return r\n»\ny = 1\n"
+
+
+def test_renames_local_variables() -> None:
+    edit(
+        RENAMED,
+        "rename",
+        "copied = []\nfor item in xs:\n    copied.append(item)\nreturn copied",
+        after="def f(xs):\n    copied = []\n    for item in xs:\n        copied.append(item)\n    return copied\n"
+        "\ny = 1\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("copied = list(xs)\nreturn copied", "more than names"),
+        ("copied = []\nfor x in xs:\n    copied.append(x)\nreturn r", "defined nowhere|may not be renamed"),
+        ("y = []\nfor x in xs:\n    y.append(x)\nreturn xs", "may not be renamed"),
+        ("r = []\nfor x in xs:\n    r.push(x)\nreturn r", "`append` may not be renamed"),
+        ("r = []\nfor x in items:\n    r.append(x)\nreturn r", "`xs` is used outside"),
+        ("xs = []\nfor x in xs:\n    xs.append(x)\nreturn xs", "`xs` is a name already"),
+        ("x = []\nfor r in xs:\n    x.append(r)\nreturn x", "is a name already"),
+    ],
+)
+def test_renaming_changes_names_alone(answer: str, reason: str) -> None:
+    import re
+
+    assert re.search(reason, refusal(RENAMED, "rename", answer))
+
+
+# -- annotating ------------------------------------------------------------------------------------------------
+
+
+def test_annotates_the_signature_and_nothing_else() -> None:
+    edit(
+        "@cache\nasync def f(a, *rest, b=1):  # keep\n    re‸turn a\n",
+        "annotate",
+        "a: int, *rest: str, b: int = 1) -> int",
+        after="@cache\nasync def f(a: int, *rest: str, b: int = 1) -> int:  # keep\n    return a\n",
+    )
+
+
+def test_annotates_a_method_over_several_lines_with_windows_line_ends() -> None:
+    edit(
+        "class A:\r\n    def f(\r\n        self,\r\n        a,  # one\r\n    ):‸\r\n        return a\r\n",
+        "annotate",
+        "\n    self,\n    a: int,  # one\n) -> int:\n    return 'evil'",
+        after="class A:\r\n    def f(\r\n        self,\r\n        a: int,  # one\r\n    ) -> int:\r\n"
+        "        return a\r\n",
+    )
+
+
+def test_annotations_import_what_they_need_once() -> None:
+    edit(
+        '"""Doc."""\n\nfrom typing import Any\n\n\ndef f(a, b):‸\n    return a\n',
+        "annotate",
+        "a: Any, b: Callable[[int], str]) -> Any",
+        after='"""Doc."""\n\nfrom typing import Any\nfrom collections.abc import Callable\n\n\n'
+        "def f(a: Any, b: Callable[[int], str]) -> Any:\n    return a\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("a: int, c: int) -> int", "more than annotations"),
+        ("a: int, b: int = 2) -> int", "more than annotations"),
+        ("a: int, b: Matrix) -> int", "`Matrix` is defined nowhere"),
+        ("a: int, b: int", "no complete signature"),
+        ("a: int, b: int) -> int int", "syntax"),
+        ("a, b)", "all the annotations"),
+    ],
+)
+def test_an_annotation_that_is_more_or_less_is_refused(answer: str, reason: str) -> None:
+    assert reason in refusal("def f(a, b):‸\n    return a\n", "annotate", answer)
+
+
+def test_annotates_javascript_by_jsdoc() -> None:
+    edit(
+        "function f(a) {‸\n  return a;\n}\n",
+        "annotate",
+        " Returns a.\n * @param {number} a\n * @returns {number}\n ",
+        after="/**\n * Returns a.\n * @param {number} a\n * @returns {number}\n */\n"
+        "function f(a) {\n  return a;\n}\n",
+        path="a.js",
+    )
+
+
+def test_what_is_annotated_is_not_offered_for_it() -> None:
+    for marked, offered in [
+        ("def f(a: int) -> int:‸\n    return a\n", False),
+        ("def f(a: int, *b) -> int:‸\n    return a\n", True),
+        ("def f(a: int):‸\n    return a\n", True),
+        ("class A:‸\n    x = 1\n", False),
+    ]:
+        document, start, end = selected(marked, "a.py")
+        assert ("annotate" in [o.action.id for o in propose(document, start, end, [])]) is offered, marked
+
+
+# -- diagnostics -----------------------------------------------------------------------------------------------
+
+
+def test_diagnostics_of_one_place_are_mended_together() -> None:
+    document, _, _ = selected("a = b + c\nd = e\n", "a.py")
+    problems = [Problem(4, 5, "no b"), Problem(14, 15, "no e"), Problem(8, 9, "no c")]
+    offers = [offer for offer in propose(document, 0, 0, problems) if offer.action.id == "fix"]
+    assert [(offer.title, [problem.message for problem in offer.problems]) for offer in offers] == [
+        ("Midfill: Fix: no b (and 1 more)", ["no b", "no c"]),
+        ("Midfill: Fix: no e", ["no e"]),
+    ]
+
+
+def test_a_long_message_is_cut_in_the_title() -> None:
+    document, start, end = selected("a = b‸\n", "a.py")
+    (offer,) = propose(document, start, end, [Problem(0, 5, "no " * 90)])
+    assert len(offer.title) < 80
+
+
+def test_a_problem_in_a_huge_function_is_mended_near_its_place() -> None:
+    body = "".join(f"    x{i} = {i}\n" for i in range(1000))
+    near = "\n".join(f"    x{i} = {i}".strip() for i in range(480, 521))
+    marked = f"def f():\n{body}".replace("    x500 = 500\n", "    x500 = «oops»\n")
+    result, document, engine = run(marked, "fix", near, problems=("undefined name 'oops'",))
+    assert result.reason is None
+    assert str(document.edited(result.edits).text) == f"def f():\n{body}"
+    prompt = "".join(part.text for part in engine.requests[0].prompt)
+    assert "x490 = 490" in prompt
+    assert "x10 = 10" not in prompt
+
+
+# -- imports ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "line", "after"),
+    [
+        ("a.py", "x = 1\n", "import os", "import os\n\nx = 1\n"),
+        ("a.py", "#!/usr/bin/env python\n\n# Licence.\n\nx = 1\n", "import os",
+         "#!/usr/bin/env python\n\n# Licence.\n\nimport os\n\nx = 1\n"),
+        ("a.py", '"""Doc."""\nx = 1\n', "import os", '"""Doc."""\n\nimport os\n\nx = 1\n'),
+        ("a.py", "import re\nfrom a import (\n    b,\n)\n\nx = 1\nimport late\n", "import os",
+         "import re\nfrom a import (\n    b,\n)\nimport os\n\nx = 1\nimport late\n"),
+        ("a.py", "# about f\ndef f(): ...\n", "import os", "import os\n\n# about f\ndef f(): ...\n"),
+        ("a.py", "import re\r\n\r\nx = 1\r\n", "import os", "import re\r\nimport os\r\n\r\nx = 1\r\n"),
+        ("a.go", 'package a\n\nimport "fmt"\n\nfunc F() {}\n', 'import "os"',
+         'package a\n\nimport "fmt"\nimport "os"\n\nfunc F() {}\n'),
+        ("a.go", "package a\n\nfunc F() {}\n", 'import "os"', 'package a\n\nimport "os"\n\nfunc F() {}\n'),
+        ("a.rs", "#![allow(x)]\n\nuse std::fs;\n\nfn f() {}\n", "use std::io;",
+         "#![allow(x)]\n\nuse std::fs;\nuse std::io;\n\nfn f() {}\n"),
+        ("a.ts", 'import a from "a";\n\nfunction f() {}\n', 'import b from "b";',
+         'import a from "a";\nimport b from "b";\n\nfunction f() {}\n'),
+        ("a.js", '"use strict";\nconst a = require("a");\nf();\n', 'const b = require("b");',
+         '"use strict";\nconst a = require("a");\nconst b = require("b");\nf();\n'),
+    ],
+)  # fmt: skip
+def test_an_import_goes_where_the_imports_are(path: str, before: str, line: str, after: str) -> None:
+    document, _, _ = selected(before, path)
+    assert str(document.edited(insertion(document, [line])).text) == after
+
+
+def test_no_import_is_added_twice() -> None:
+    document, _, _ = selected("import os\nfrom re import sub\n", "a.py")
+    assert lacking(document, ["import os", "from re import sub, match", "import os as o", "import io"]) == [
+        "from re import match",
+        "import os as o",
+        "import io",
+    ]
+    document, _, _ = selected('package a\n\nimport (\n\t"os"\n)\n', "a.go")
+    assert lacking(document, ['import "os"', 'import "io"']) == ['import "io"']
+
+
+def test_imports_before_the_answer_go_to_the_top_of_the_file() -> None:
+    edit(
+        "import re\n\n\ndef f(x):‸\n    return x\n",
+        "refactor",
+        "import re\nimport os\n\n\ndef f(x):\n    return re.sub('a', os.name, x)",
+        after="import re\nimport os\n\n\ndef f(x):\n    return re.sub('a', os.name, x)\n",
+    )
+    assert taken_out("import os", "") == ("import os", [])
+
+
+def test_a_module_that_the_answer_needs_is_imported() -> None:
+    edit(
+        "def f(x):‸\n    return x\n",
+        "logging",
+        "def f(x):\n    logging.info('f')\n    return x",
+        after="import logging\n\ndef f(x):\n    logging.info('f')\n    return x\n",
+    )
+
+
+# -- notes -----------------------------------------------------------------------------------------------------
+
+ITERATIVE = "def f(n):\n    return 1"
+
+
+@pytest.mark.parametrize(
+    ("path", "marked", "answer", "after"),
+    [
+        ("a.py", "# midfill: make this iterative\ndef f(n):‸\n    return n\n", ITERATIVE, f"{ITERATIVE}\n"),
+        ("a.py", "# midfill: make th‸is iterative\n\ndef f(n):\n    return n\n", ITERATIVE, f"\n{ITERATIVE}\n"),
+        ("a.py", "«# midfill: make this iterative\ndef f(n):\n    return n\n»", ITERATIVE, f"{ITERATIVE}\n"),
+        ("a.py", "x = 1\n# midfill: make this iterative\n«y = 2\n»z = 3\n", "y = 4", "x = 1\ny = 4\nz = 3\n"),
+        ("a.py", "def g():\n    # midfill: make this iterative‸\n    y = 2\n", "def g():\n    y = 3",
+         "def g():\n    y = 3\n"),
+        ("a.go", "package a\n\n// midfill: make this iterative\nfunc F() {‸\n}\n", "func F() {\n\tg()\n}",
+         "package a\n\nfunc F() {\n\tg()\n}\n"),
+        ("a.ts", "class A {\r\n  /* midfill: make this iterative */\r\n  m() {‸}\r\n}\r\n", "m() {\n  g();\n}",
+         "class A {\r\n  m() {\r\n    g();\r\n  }\r\n}\r\n"),
+    ],
+)  # fmt: skip
+def test_a_comment_tells_what_to_do_and_goes(path: str, marked: str, answer: str, after: str) -> None:
+    document, start, end = selected(marked, path)
+    titles = [offer.title for offer in propose(document, start, end, [])]
+    assert "Midfill: make this iterative" in titles
+    result, document, engine = run(marked, "refactor", answer, path=path)
+    assert result.reason is None
+    assert str(document.edited(result.edits).text) == after
+    assert "make this iterative\n\n```" in "".join(part.text for part in engine.requests[0].prompt)
+
+
+def test_what_the_user_says_counts_more_than_a_comment() -> None:
+    _, _, engine = run("# midfill: one\ndef f(n):‸\n    return n\n", "refactor", ITERATIVE, instruction="two")
+    assert "two\n\n```" in "".join(part.text for part in engine.requests[0].prompt)
+
+
+def test_the_last_instruction_is_offered_again() -> None:
+    document, start, end = selected("def f(n):‸\n    return n\n", "a.py")
+    offers = propose(document, start, end, [], last="make it iterative")
+    assert [(each.title, each.instruction, each.asks) for each in offers if each.action.id == "refactor"] == [
+        ("Midfill: Refactor with AI...", "", True),
+        ("Midfill: Again: make it iterative", "make it iterative", False),
+    ]
+
+
+# -- blocks ----------------------------------------------------------------------------------------------------
+
+BLOCK = "<<<<<<< SEARCH\n{}=======\n{}>>>>>>> REPLACE\n"
+
+
+def block(search: str, replace: str) -> str:
+    return BLOCK.format(search, replace)
+
+
+@pytest.mark.parametrize(
+    ("answer", "after"),
+    [
+        (block("b\n", "B\n"), "a\nB\n    c\na\n"),
+        (block("b\n", "B\n") + "and\n" + block("    c\n", ""), "a\nB\na\n"),
+        (block("c\n", "d\n    e\n"), "a\nb\n    d\n        e\na\n"),
+        (block("b  \n", "B\n"), "a\nB\n    c\na\n"),
+    ],
+)
+def test_blocks_are_applied(answer: str, after: str) -> None:
+    assert applied("a\nb\n    c\na\n", answer) == after
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("b\n", "no complete"),
+        ("<<<<<<< SEARCH\nb\n=======\nB\n", "no complete"),
+        (block("a\n", "A\n"), "fits at 2 places"),
+        (block("z\n", "A\n"), "No such lines are in the code: `z`"),
+        (block("\n", "A\n"), "searches for nothing"),
+    ],
+)
+def test_a_block_that_does_not_fit_is_refused(answer: str, reason: str) -> None:
+    with pytest.raises(EditRejected, match=reason):
+        applied("a\nb\n    c\na\n", answer)
+
+
+def test_large_code_is_changed_by_blocks() -> None:
+    body = "".join(f"    value_{i} = {i}\n" for i in range(400))
+    answer = "    value_7 = 7\n=======\n    value_7 = 8\n>>>>>>> REPLACE\n"
+    result, document, engine = run(f"def f():‸\n{body}", "refactor", answer, instruction="one more")
+    assert result.reason is None
+    assert str(document.edited(result.edits).text) == f"def f():\n{body}".replace("value_7 = 7", "value_7 = 8")
+    assert engine.requests[0].prompt[-1].text == "<<<<<<< SEARCH\n"
+
+
+# -- what the model is told ------------------------------------------------------------------------------------
+
+
+def test_a_method_is_shown_with_its_class_and_with_other_files() -> None:
+    source = (
+        "class Shop(Base):\n    def price(self, item):\n        return 1\n\n"
+        "    def total(self):‸\n        return 2\n\n\ndef other():\n    pass\n"
+    )
+    document, start, end = selected(source, "a.py")
+    engine = ScriptedEngine(["def total(self):\n    return 3"])
+    wish = Wish("refactor", start, end, "x", symbols="def fetch(url: str) -> bytes: ...\n" + "y" * 2000)
+    result = asyncio.run(resolve(document, wish, Config(), engine, CancelToken()))
+    assert result.reason is None
+    prompt = "".join(part.text for part in engine.requests[0].prompt)
+    assert "class Shop(Base):\n    def price(self, item):\n```" in prompt
+    assert "def fetch(url: str) -> bytes: ...\n```" in prompt
+    assert "yyy" not in prompt
+    assert "def other" not in prompt
+
+
+# -- delivery --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("newer", "after"),
+    [
+        ("import re\n\n\ndef f(x):\n    return x\n\n\ny = 2\n", "import re\nimport os\n\n\nNEW\n\n\ny = 2\n"),
+        ("import re\n\n# é new\n\ndef f(x):\n    return x\n\n\ny = 1\n",
+         "import re\nimport os\n\n# é new\n\nNEW\n\n\ny = 1\n"),
+        ("import os\n\n\ndef f(x):\n    return x\n\n\ny = 1\n", "import os\n\n\nNEW\n\n\ny = 1\n"),
+        ("import re\n# a\n\n\ndef f(x):\n    return x\n\n\ny = 2\n",
+         "import re\nimport os\n# a\n\n\nNEW\n\n\ny = 2\n"),
+        ("import re\n\n\ndef f(x):\n    return x + 1\n\n\ny = 1\n", None),
+        ("import re\n\n\ny = 1\n", None),
+    ],
+)  # fmt: skip
+def test_an_edit_follows_what_the_user_types_elsewhere(newer: str, after: str | None) -> None:
+    new = "def f(x):\n    return os.name"
+    marked = "import re\n\n\ndef f(x):‸\n    return x\n\n\ny = 1\n"
+    result, document, _ = run(marked, "refactor", f"import os\n\n{new}")
+    assert result.patch is not None
+    changed, _, _ = selected(newer, "a.py")
+    edits = rebased(document, changed, result.patch)
+    assert (edits is None) == (after is None)
+    if edits is not None and after is not None:
+        assert str(changed.edited(edits).text) == after.replace("NEW", new)
+
+
+def test_an_edit_that_deletes_much_asks_first() -> None:
+    long = "def f(x):‸\n" + "".join(f"    print({i})\n" for i in range(9)) + "    return x\n"
+    short = "def f(x):\n    return x"
+    result, _, _ = run(long, "refactor", short)
+    assert result.confirm
+    result, _, _ = run(long, "refactor", short, config=Config(confirm_deletions=90))
+    assert not result.confirm
+    result, _, _ = run("def f(x):‸\n    y = x\n    return y\n", "refactor", short)
+    assert not result.confirm
+
+
+def test_there_is_no_second_attempt_when_the_time_is_over() -> None:
+    document, start, end = selected("def f(n):‸\n    return n\n", "a.py")
+    engine = ScriptedEngine(["<slow>("])
+    config = Config(edit_seconds=0)
+    result = asyncio.run(resolve(document, Wish("refactor", start, end), config, engine, CancelToken()))
+    assert (result.attempts, len(engine.requests)) == (1, 1)
+    assert result.reason is not None
+    assert "no time for another attempt" in result.reason
+
+
+def test_progress_tells_tokens_and_the_share_done() -> None:
+    heard: list[tuple[str, int, float]] = []
+    document, start, end = selected("def f(n):‸\n    return n\n", "a.py")
+    engine = ScriptedEngine(["(", "def f(n):\n    return 2"])
+
+    def report(message: str, tokens: int, fraction: float) -> None:
+        heard.append((message, tokens, fraction))
+
+    asyncio.run(resolve(document, Wish("refactor", start, end), Config(), engine, CancelToken(), report))
+    assert heard[0] == ("Reading", 0, 0.0)
+    assert ("Trying again (2)", 0, 0.0) in heard
+    assert all(0 <= fraction <= 1 for _, _, fraction in heard)
+    assert heard[-1][1] > 0
