@@ -19,7 +19,7 @@ THRESHOLDS = [percent / 100 for percent in range(0, 100, 2)]
 # A gate is worth having if it loses few of the right suggestions.
 KEPT = 0.95
 # The ways to ask a llama-server; the better one counts.
-PEERS = ("infill", "infill, indented")
+PEERS = ("infill", "infill indented")
 
 
 @dataclass(frozen=True)

@@ -38,14 +38,14 @@ BUILD = Path(__file__).resolve().parents[2] / "build" / "eval"
 # The gate of confidence is put on when the answers are scored, so that they show what it takes away.
 SETTINGS = {"warmUp": False, "index": False, "minConfidence": 0}
 # Those who are asked the same every time, whatever state Midfill's source is in.
-OTHERS = ("raw", "infill", "infill, indented")
+OTHERS = ("raw", "infill", "infill indented")
 
 
 def main() -> None:
     options = arguments()
     cases = load(options.data, options.kinds, options.limit, options.seed)
     kept = {
-        name: Answers(BUILD, name.replace(",", "").replace(" ", "-"), RECIPE if name in OTHERS else product_key())
+        name: Answers(BUILD, name.replace(" ", "-"), RECIPE if name in OTHERS else product_key())
         for name in [*options.systems, *dict(options.variant)]
     }
     if options.minutes:
@@ -62,7 +62,7 @@ def main() -> None:
         "raw",
         "raw, cut",
         "infill",
-        "infill, indented",
+        "infill indented",
         "midfill",
         "no gate",
         "untrimmed",
@@ -96,7 +96,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--systems",
         type=lambda text: text.split(","),
-        default=["midfill", "other trigger", "raw", "infill", "infill, indented"],
+        default=["midfill", "other trigger", "raw", "infill", "infill indented"],
         help="midfill: as users ask for the kind; other trigger: not so; raw: the model alone; infill: --peer",
     )
     parser.add_argument(
@@ -134,7 +134,7 @@ async def ask(cases: Sequence[Case], kept: dict[str, Answers], options: argparse
         systems["raw"] = raw_system(engine)
         if options.peer:
             systems["infill"] = infill_system(options.peer)
-            systems["infill, indented"] = infill_system(options.peer, whole_lines=False)
+            systems["infill indented"] = infill_system(options.peer, whole_lines=False)
         for name, settings in options.variant:
             other = await stack.enter_async_context(editor(folder, {**SETTINGS, **settings}))
             systems[name] = midfill_system(other, folder)

@@ -175,8 +175,8 @@ def leads_onto(rest: str, after: str) -> bool:
 
 
 def beginnings(line: str) -> Iterator[str]:
-    """What begins a line and ends with a word or a mark, the longer ones first; at least half of it."""
-    ends = [match.end() for match in re.finditer(r"\w+|[^\w\s]", line)]
+    """What begins a line and ends with a word or a closer, the longer ones first; half of it at least."""
+    ends = [match.end() for match in re.finditer(r"\w+|[)\]}\"'`;]", line)]
     return (line[:end] for end in reversed(ends) if len(line) / 2 <= end < len(line))
 
 
