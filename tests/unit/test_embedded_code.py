@@ -244,7 +244,7 @@ def test_a_function_in_a_fence_is_changed() -> None:
     [
         ("def add(a, b):\n    return (a\n```", "syntax"),
         ("def add(a, b):\n    nonlocal a\n```", "not compile"),
-        ("import sys\n\n\ndef add(a, b):\n    return a\n```", "Put nothing before"),
+        ("sys = 1\n\n\ndef add(a, b):\n    return a\n```", "Put nothing before"),
     ],
 )
 def test_a_change_in_a_fence_is_verified_by_its_own_language(written: str, reason: str) -> None:
@@ -254,7 +254,9 @@ def test_a_change_in_a_fence_is_verified_by_its_own_language(written: str, reaso
 def test_a_function_in_a_script_is_documented_in_its_own_convention() -> None:
     before = "<p>it's</p>\n<script>\n  function add(a, ‸b) {\n    return a + b;\n  }\n</script>\n"
     buffer = marked(before, "a.html")
-    assert [action.id for action in propose(buffer.document, buffer.start, buffer.end, ())][:1] == ["docstring"]
+    assert [offer.action.id for offer in propose(buffer.document, buffer.start, buffer.end, ())][:1] == [
+        "docstring"
+    ]
     edit(
         before,
         "docstring",
@@ -268,5 +270,9 @@ def test_a_function_in_a_script_is_documented_in_its_own_convention() -> None:
 def test_a_language_without_a_convention_is_offered_no_documentation() -> None:
     before = "CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN ‸1;\n"
     buffer = marked(before, "a.sql")
-    assert [action.id for action in propose(buffer.document, buffer.start, buffer.end, ())] == ["refactor"]
+    assert [offer.action.id for offer in propose(buffer.document, buffer.start, buffer.end, ())] == [
+        "refactor",
+        "errors",
+        "logging",
+    ]
     assert refusal(before, "docstring", "", path="a.sql") == "SQL has no convention of documentation."
