@@ -104,9 +104,18 @@ def is_broken(document: Document, start: int, end: int) -> bool:
 
 def balance(document: Document) -> int:
     """How many brackets the code opens more than it closes, as its marks tell; 0 for a very long one."""
+    return _marked(document).depth
+
+
+def left_open(document: Document) -> str:
+    """The closers of the brackets that the code leaves open, as its marks tell; none for a very long one."""
+    return "".join(")]}"["([{".index(opener)] for opener in reversed(_marked(document).open))
+
+
+def _marked(document: Document) -> _Scanned:
     if document.language is None or len(document.text) > _COUNTED:
-        return 0
-    return _scan(document.code, document.language).depth
+        return _Scanned(None, None, 0, "")
+    return _scan(document.code, document.language)
 
 
 def lacks_body(document: Document, offset: int) -> bool:
@@ -125,22 +134,24 @@ def lacks_body(document: Document, offset: int) -> bool:
     return columns(indentation(following)) <= columns(indentation(text.line(line)))
 
 
-def errors_blamed_elsewhere(document: Document, offset: int) -> int:
-    """How many syntax errors there are that no insertion at an offset can be expected to mend.
+def tolerated_errors(document: Document, offset: int) -> int:
+    """How many of the syntax errors that there are may stay after an insertion at an offset.
 
-    Where brackets are left open, code is still being written, and all may stay. Where the code closes more than it
-    opens, what opens them is missing at the offset, however far below the parser stumbles: only errors above may.
-    Else it is those that do not touch the line.
+    At the end of a line with code all may: it is being written. In the middle of one, those that do not touch it.
+    On a blank line all, but where the code closes more brackets than it opens, what opens them is missing there,
+    however far below the parser stumbles; then only errors above may stay.
     """
     if document.tree is None or not document.tree.root_node.has_error:
         return 0
+    text, line = document.text, document.text.line_of(offset)
+    start, end = text.line_start(line), text.line_end(line)
     errors = list(_errors(document.tree.root_node))
-    open_brackets = balance(document)
-    if open_brackets > 0:
-        return len(errors)
-    start, end = (at(document.text.line_of(offset)) for at in (document.text.line_start, document.text.line_end))
     above = sum(each.end_byte < start for each in errors)
-    return above if open_brackets < 0 else above + sum(each.start_byte > end for each in errors)
+    if not is_blank(text.slice(offset, end)):
+        return above + sum(each.start_byte > end for each in errors)
+    if is_blank(text.slice(start, offset)) and balance(document) < 0:
+        return above
+    return len(errors)
 
 
 def kind_at(document: Document, offset: int) -> TextKind:
@@ -349,7 +360,7 @@ def _kind_by_quotes(document: Document, offset: int, language: Language) -> Text
     assert document.tree is not None
     first = document.tree.included_ranges[0].start_byte
     start = max((start for start in top_level_starts(document) if first < start < offset), default=first)
-    inside, comment, _ = _scan(document.text.slice(start, offset), language)
+    inside, comment, *_ = _scan(document.text.slice(start, offset), language)
     if comment is not None or inside in (language.block_comment or ()):
         return "comment"
     return "string" if inside else "code"
@@ -364,12 +375,15 @@ class _Scanned(NamedTuple):
     """Where the line comment at the end begins."""
     depth: int
     """How many brackets it opens more than it closes."""
+    open: str
+    """The brackets that it opens and does not close, the outermost first."""
 
 
 def _scan(code: str, language: Language) -> _Scanned:
     inside: str | None = None
     comment: int | None = None
     depth = 0
+    opened: list[str] = []
     closing = {quote: quote for quote in (*language.multiline_quotes, *language.quotes)}
     lasting = set(language.multiline_quotes)
     if language.block_comment:
@@ -396,7 +410,11 @@ def _scan(code: str, language: Language) -> _Scanned:
             inside = closing[mark]
         else:
             depth += (mark in "([{") - (mark in ")]}")
-    return _Scanned(inside, comment, depth)
+            if mark in "([{":
+                opened.append(mark)
+            elif mark in ")]}" and opened[-1:] == ["([{"[")]}".index(mark)]]:
+                opened.pop()
+    return _Scanned(inside, comment, depth, "".join(opened))
 
 
 @cache

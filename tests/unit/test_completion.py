@@ -200,6 +200,14 @@ def test_an_error_elsewhere_stops_no_suggestion() -> None:
     check(before=broken, model="1", after=broken.replace("‸", "1‸"))
     open_above = "class A {\n  f() {\n    x = ‸\n"
     check(before=open_above, model="1;", after=open_above.replace("‸", "1;‸"), path="a.js")
+    closed_below = "x = ‸\n\nfunction f() {}\n}\n"
+    check(before=closed_below, model="1;", after=closed_below.replace("‸", "1;‸"), path="a.js")
+
+
+def test_while_typing_a_block_may_begin_with_what_opens_the_next() -> None:
+    before = "def f(xs):\n    a = 1\n    ‸\n"
+    check(before, "for x in xs:\n\n", before.replace("‸", "for x in xs:‸"))
+    check_nothing(before, "for x in xs:\n\n", reason="breaksSyntax", invoked=True)
 
 
 def test_one_line_when_blocks_are_switched_off() -> None:

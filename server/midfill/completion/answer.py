@@ -14,7 +14,7 @@ from midfill.completion.result import Suggestion
 from midfill.completion.trigger import Block, Line, Rejection
 from midfill.document import Document
 from midfill.engine.base import Chunk
-from midfill.syntax import balance, error_count, errors_blamed_elsewhere, kind_at, lacks_body
+from midfill.syntax import balance, error_count, kind_at, lacks_body, left_open, tolerated_errors
 from midfill.text import Edit, is_blank
 
 # How many bytes behind the cursor a suggestion is compared with.
@@ -114,7 +114,7 @@ class Answer:
             return "empty"
         document, cursor, want = self._document, self._cursor, self._want
         before = document.text.slice(document.text.line_start(document.text.line_of(cursor)), cursor)
-        most = errors_blamed_elsewhere(document, cursor)
+        most = tolerated_errors(document, cursor)
         replaces = 0
         if isinstance(want, Line):
             if not postprocess.without_following_lines(text.strip(), before, self._after).strip():
@@ -129,7 +129,9 @@ class Answer:
             text = postprocess.without_following_lines(text.rstrip(), before, self._after)
             if not text.strip():
                 return "repeatsSuffix"
-            errors = _unfinished_with(document, cursor)
+            # While typing, what a block opens may be left to be written.
+            asked = self._most_ms is None
+            errors = _unfinished_with(document, cursor) if asked else _errors_with(document, cursor)
             leads = postprocess.leads_onto(raw[self.ended[index] :], self._after) or index in self._said_all
             text = postprocess.soundest(text, errors, most, brief=want.until == "below" and not leads)
         if not text.strip():
@@ -157,18 +159,31 @@ class Answer:
 
 
 def _errors_with(document: Document, cursor: int, replaces: int = 0) -> Callable[[str], int]:
-    """How many syntax errors there are with a text in place of so many bytes behind the cursor."""
-    return lambda text: error_count(document.edited([Edit(cursor, cursor + replaces, text)]))
+    """How many syntax errors there are with a text in place of so many bytes behind the cursor.
+
+    While code is being written, brackets may be open that are yet to be closed below.
+    """
+    closers = left_open(document) if error_count(document) else ""
+
+    def errors(text: str) -> int:
+        edited = document.edited([Edit(cursor, cursor + replaces, text)])
+        found = error_count(edited)
+        if not found or not closers:
+            return found
+        return min(found, error_count(edited.edited([Edit(edited.end, edited.end, f"\n{closers}\n")])))
+
+    return errors
 
 
 def _unfinished_with(document: Document, cursor: int) -> Callable[[str], int]:
     """How many syntax errors there are with a text at the cursor, with a block that it leaves empty as one."""
+    errors = _errors_with(document, cursor)
 
-    def errors(text: str) -> int:
+    def unfinished(text: str) -> int:
         edited = document.edited([Edit(cursor, cursor, text)])
-        return error_count(edited) + lacks_body(edited, cursor + len(text.encode("utf-8", "surrogatepass")))
+        return errors(text) + lacks_body(edited, cursor + len(text.encode("utf-8", "surrogatepass")))
 
-    return errors
+    return unfinished
 
 
 def _goes_on(document: Document, cursor: int) -> Callable[[str], bool]:
