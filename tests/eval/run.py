@@ -34,7 +34,8 @@ from midfill.config import Config
 from midfill.errors import MidfillError
 
 BUILD = Path(__file__).resolve().parents[2] / "build" / "eval"
-# Nothing is read ahead: no case may profit from another, nor slow another system down. There is no other file.
+# Nothing is read ahead but where somebody types, and then of that file: no case may profit from another, nor slow
+# another system down. There is no other file.
 # The gate of confidence is put on when the answers are scored, so that they show what it takes away.
 SETTINGS = {"warmUp": False, "index": False, "minConfidence": 0}
 # Those who are asked the same every time, whatever state Midfill's source is in.
@@ -127,8 +128,9 @@ async def ask(cases: Sequence[Case], kept: dict[str, Answers], options: argparse
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="midfill-eval-")))
         systems: dict[str, System] = {}
         window = await stack.enter_async_context(editor(folder, SETTINGS))
-        systems["midfill"] = midfill_system(window, folder)
-        systems["other trigger"] = midfill_system(window, folder, own_trigger=False)
+        reader = await stack.enter_async_context(editor(folder, {**SETTINGS, "warmUp": True}))
+        systems["midfill"] = midfill_system(window, reader, folder)
+        systems["other trigger"] = midfill_system(window, reader, folder, own_trigger=False)
         engine = app.host_engine(Config)
         stack.push_async_callback(engine.close)
         systems["raw"] = raw_system(engine)
@@ -136,8 +138,8 @@ async def ask(cases: Sequence[Case], kept: dict[str, Answers], options: argparse
             systems["infill"] = infill_system(options.peer)
             systems["infill indented"] = infill_system(options.peer, whole_lines=False)
         for name, settings in options.variant:
-            other = await stack.enter_async_context(editor(folder, {**SETTINGS, **settings}))
-            systems[name] = midfill_system(other, folder)
+            other = await stack.enter_async_context(editor(folder, {**SETTINGS, "warmUp": True, **settings}))
+            systems[name] = midfill_system(other, other, folder)
         until = time.monotonic() + options.minutes * 60
         for number, case in enumerate(cases, 1):
             for name, answers in kept.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import http.client
 import json
@@ -19,6 +20,7 @@ from score import Answer
 import midfill
 from midfill import app
 from midfill.bench.peer import request
+from midfill.bench.processes import host_process
 from midfill.client import Editor
 from midfill.completion import Completer, fim
 from midfill.completion.cache import Memory
@@ -27,6 +29,7 @@ from midfill.config import Config
 from midfill.document import Document
 from midfill.engine.base import CancelToken, Chunk, Engine, ModelInfo, Request, Role, Usage
 from midfill.errors import EngineError
+from midfill.lsp.warm import PAUSE
 from midfill.text import Encoding
 
 System = Callable[[Case], Awaitable[Answer]]
@@ -37,21 +40,26 @@ RECIPE = "1"
 TOKENS, LINE_TOKENS = 192, 64
 
 
-def midfill_system(window: Editor, folder: Path, own_trigger: bool = True) -> System:
+def midfill_system(window: Editor, reader: Editor, folder: Path, own_trigger: bool = True) -> System:
     """What an editor would show: the first item. Each case is a file of its own, so that none knows another.
 
-    `own_trigger`: ask as users ask for the kind; else the other way.
+    `own_trigger`: ask as users ask for the kind; else the other way. Where somebody types, the code around has
+    been read before; that is what `reader`, a window that warms up, is for.
     """
 
     async def fill(case: Case) -> Answer:
         invoked = KINDS[case.kind].invoked is own_trigger
         name = hashlib.sha256(f"{case.id} {invoked}".encode()).hexdigest()[:12]
-        document = window.open(folder / name / case.path, case.buffer)
+        asked = window if invoked else reader
+        document = asked.open(folder / name / case.path, case.buffer)
         at = document.text.position(len(case.prefix.encode("utf-8", "surrogatepass")), Encoding.UTF32)
+        if not invoked:
+            asked.move_cursor(document, at)
+            await _read_ahead()
         started = time.perf_counter()
-        items = await window.complete(document, at, invoked)
+        items = await asked.complete(document, at, invoked)
         millis = (time.perf_counter() - started) * 1000
-        told = await window.explain(document)
+        told = await asked.explain(document)
         if told["outcome"] == "failed":
             raise EngineError(told["message"] or "The engine failed; its messages are above.")
         start = end = len(case.prefix)
@@ -67,6 +75,13 @@ def midfill_system(window: Editor, folder: Path, own_trigger: bool = True) -> Sy
         )  # fmt: skip
 
     return fill
+
+
+async def _read_ahead() -> None:
+    """Wait until the host is idle: it has read what it reads while nobody types."""
+    await asyncio.sleep(PAUSE + 0.2)
+    while (busy := host_process()) and busy.cpu_percent(0.2) > 15:
+        await asyncio.sleep(0)
 
 
 def raw_system(engine: Engine) -> System:

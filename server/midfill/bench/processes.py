@@ -21,7 +21,7 @@ def own_host() -> Iterator[None]:
         try:
             yield
         finally:
-            if host := _host():
+            if host := host_process():
                 host.terminate()
                 psutil.wait_procs([host], timeout=10)
             if before is None:
@@ -40,7 +40,7 @@ class Processes:
 
     def sample(self) -> None:
         """Look how large they are now. Costs some tenths of a millisecond, between two keystrokes."""
-        if "host" not in self._all and (host := _host()):
+        if "host" not in self._all and (host := host_process()):
             self._all["host"] = host
         for name, process in self._all.items():
             self.peak[name] = max(self.peak.get(name, 0), process.memory_info().rss)
@@ -61,7 +61,7 @@ class Processes:
                 process.resume()
 
 
-def _host() -> psutil.Process | None:
+def host_process() -> psutil.Process | None:
     """The host that has left its notice in the runtime folder."""
     try:
         notice = json.loads((Path(os.environ["MIDFILL_RUNTIME"]) / "host.json").read_text("utf-8"))
