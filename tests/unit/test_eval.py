@@ -18,6 +18,8 @@ from data import DONE, Case, Check, load, parse
 from score import Answer, filling, mcnemar, passes, score
 from systems import Answers, perfect, without_indentation
 
+from midfill.config import Config
+
 EOL = Case("1", "eol", "a.py", "x = print(", "1 + 2)", "\ny = 3\n")
 
 
@@ -165,6 +167,34 @@ def test_bars_compare_the_cases_that_both_have_answered() -> None:
     assert (ratio.measured, ratio.of, ratio.verdict) == (pytest.approx(1.4), 10, "PASS")
     assert verdicts["midword: exact match / that of /infill"].measured is None
     assert verdicts["HE multi line: pass@1 above the raw prompt"].verdict == "not measured"
+
+
+def test_of_the_ways_to_ask_the_peer_the_better_one_counts() -> None:
+    case = EOL
+    given = {"midfill": answer(case, "1 + 2)", confidence=0.9), "infill": answer(case, "")}
+    better = {**given, "infill indented": answer(case, "1 + 2)")}
+    found = [report.bars([report.result(case, each)])[1].measured for each in (given, better)]
+    assert found == [1.0, 1.0]
+    wrong = [report.result(case, {**better, "midfill": answer(case, "", confidence=0.9)})]
+    assert report.bars(wrong)[1].measured == 0.0
+
+
+def test_the_gate_is_put_on_what_nobody_has_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "Config", lambda: Config(min_confidence=50))
+    unsure = answer(EOL, "1 + 2)", confidence=0.4)
+    scores = report.result(EOL, {"midfill": unsure}).scores
+    assert (scores["midfill"].shown, scores["no gate"].right) == (False, True)
+    asked = Case("1", "block", "a.py", "x = print(", "1 + 2)", "\ny = 3\n")
+    assert report.result(asked, {"midfill": unsure}).scores["midfill"].right
+    assert report.result(EOL, {"midfill": answer(EOL, "1 + 2)", confidence=0.5)}).scores["midfill"].right
+
+
+def test_the_curve_is_a_small_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    report.plot_curves(tmp_path / "confidence.svg", results())
+    drawn = (tmp_path / "confidence.svg").read_text("utf-8")
+    assert "midfill.minConfidence" in drawn
+    assert len(drawn) < 60_000
 
 
 def test_a_threshold_parts_the_sure_from_the_unsure() -> None:
