@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import replace
 from statistics import fmean
 
-from midfill.completion import fim, postprocess
+from midfill.completion import fim, postprocess, soundness
 from midfill.completion.result import Suggestion
 from midfill.completion.trigger import Block, Line, Rejection
 from midfill.document import Document
 from midfill.engine.base import Chunk
-from midfill.syntax import balance, error_count, kind_at, lacks_body, left_open, tolerated_errors
-from midfill.text import Edit, is_blank
+from midfill.syntax import tolerated_errors
+from midfill.text import is_blank
 
 # How many bytes behind the cursor a suggestion is compared with.
 _FOLLOWING = 1500
@@ -62,7 +61,9 @@ class Answer:
             end = 0
         elif isinstance(self._want, Block) and "\n" in raw:
             if "\n" in chunk.text:
-                end = postprocess.block_end(raw, self._want, self._after, _goes_on(self._document, self._cursor))
+                end = postprocess.block_end(
+                    raw, self._want, self._after, soundness.goes_on(self._document, self._cursor)
+                )
             if (
                 end is None
                 and self._most_ms is not None
@@ -108,93 +109,56 @@ class Answer:
 
     def _clean(self, index: int) -> Suggestion | Rejection:
         """What is left of an alternative, or why nothing is."""
-        raw = self.raw[index]
-        text = raw[: self.ended[index]]
-        if not text.strip():
+        if not self.raw[index][: self.ended[index]].strip():
             return "empty"
-        document, cursor, want = self._document, self._cursor, self._want
-        before = document.text.slice(document.text.line_start(document.text.line_of(cursor)), cursor)
-        most = tolerated_errors(document, cursor)
-        replaces = 0
-        if isinstance(want, Line):
-            if not postprocess.without_following_lines(text.strip(), before, self._after).strip():
-                return "repeatsSuffix"
-            fits = list(postprocess.fits(text.rstrip(), want.tail))
-            if not fits[0][0].strip():
-                return "repeatsSuffix"
-            text, replaces = self._sound_line(fits, want, before, most)
-        else:
-            if index in self._cut_short:
-                text = postprocess.without_last_line(text)
-            text = postprocess.without_following_lines(text.rstrip(), before, self._after)
-            if not text.strip():
-                return "repeatsSuffix"
-            # While typing, what a block opens may be left to be written.
-            asked = self._most_ms is None
-            errors = _unfinished_with(document, cursor) if asked else _errors_with(document, cursor)
-            leads = postprocess.leads_onto(raw[self.ended[index] :], self._after) or index in self._said_all
-            text = postprocess.soundest(text, errors, most, brief=want.until == "below" and not leads)
-        if not text.strip():
-            return "breaksSyntax"
-        return Suggestion(text.replace("\n", document.text.newline), replaces)
+        document = self._document
+        line = document.text.line_of(self._cursor)
+        before = document.text.slice(document.text.line_start(line), self._cursor)
+        clean = (
+            self._line(index, self._want, before) if isinstance(self._want, Line) else self._block(index, before)
+        )
+        if isinstance(clean, Suggestion):
+            return replace(clean, text=clean.text.replace("\n", document.text.newline))
+        return clean
 
-    def _sound_line(self, fits: list[tuple[str, int]], want: Line, before: str, most: int) -> tuple[str, int]:
+    def _line(self, index: int, want: Line, before: str) -> Suggestion | Rejection:
         """The first fit that adds no syntax error, else the longest beginning of one that adds none.
 
         What ends its line may leave brackets open: the next lines close them.
         """
         document, cursor = self._document, self._cursor
+        text = self.raw[index][: self.ended[index]].rstrip()
+        fits = list(postprocess.fits(text, want.tail))
+        if not fits[0][0].strip() or not postprocess.without_following_lines(text, before, self._after).strip():
+            return "repeatsSuffix"
+        most = tolerated_errors(document, cursor)
         for text, replaces in fits:
-            errors = _errors_with(document, cursor, replaces)
+            errors = soundness.errors_with(document, cursor, replaces)
             closers = "" if want.tail.strip() or is_blank(before) else postprocess.closers(before + text)
             if text.strip() and (errors(text) <= most or (closers and errors(text + closers) <= most)):
-                return text, replaces
-        errors = _errors_with(document, cursor)
-        return next((cut for cut in postprocess.beginnings(fits[0][0]) if errors(cut) <= most), ""), 0
+                return Suggestion(text, replaces)
+        errors = soundness.errors_with(document, cursor)
+        sound = next((cut for cut in postprocess.beginnings(fits[0][0]) if errors(cut) <= most), None)
+        return Suggestion(sound) if sound else "breaksSyntax"
+
+    def _block(self, index: int, before: str) -> Suggestion | Rejection:
+        """As many lines as add no syntax error; the fewest where they do not lead onto the code below."""
+        document, cursor, want = self._document, self._cursor, self._want
+        text, rest = self.raw[index][: self.ended[index]], self.raw[index][self.ended[index] :]
+        if index in self._cut_short:
+            text = postprocess.without_last_line(text)
+        text = postprocess.without_following_lines(text.rstrip(), before, self._after)
+        if not text.strip():
+            return "repeatsSuffix"
+        # While typing, what a block opens may be left to be written.
+        asked = self._most_ms is None
+        errors = soundness.unfinished_with(document, cursor) if asked else soundness.errors_with(document, cursor)
+        leads = index in self._said_all or postprocess.leads_onto(rest, self._after)
+        brief = isinstance(want, Block) and want.until == "below" and not leads
+        sound = postprocess.soundest(text, errors, tolerated_errors(document, cursor), brief)
+        return Suggestion(sound) if sound.strip() else "breaksSyntax"
 
     def _confidence(self, index: int, length: int | None = None) -> float:
         """Over the pieces of which the first `length` characters consist."""
         logprobs = [logprob for start, logprob in self._pieces[index] if length is None or start < length]
         return math.exp(fmean(logprobs)) if logprobs else 0.0
-
-
-def _errors_with(document: Document, cursor: int, replaces: int = 0) -> Callable[[str], int]:
-    """How many syntax errors there are with a text in place of so many bytes behind the cursor.
-
-    While code is being written, brackets may be open that are yet to be closed below.
-    """
-    closers = left_open(document) if error_count(document) else ""
-
-    def errors(text: str) -> int:
-        edited = document.edited([Edit(cursor, cursor + replaces, text)])
-        found = error_count(edited)
-        if not found or not closers:
-            return found
-        return min(found, error_count(edited.edited([Edit(edited.end, edited.end, f"\n{closers}\n")])))
-
-    return errors
-
-
-def _unfinished_with(document: Document, cursor: int) -> Callable[[str], int]:
-    """How many syntax errors there are with a text at the cursor, with a block that it leaves empty as one."""
-    errors = _errors_with(document, cursor)
-
-    def unfinished(text: str) -> int:
-        edited = document.edited([Edit(cursor, cursor, text)])
-        return errors(text) + lacks_body(edited, cursor + len(text.encode("utf-8", "surrogatepass")))
-
-    return unfinished
-
-
-def _goes_on(document: Document, cursor: int) -> Callable[[str], bool]:
-    """Whether a block goes on behind a text inserted at the cursor: in a string, or while it mends nothing."""
-    before = error_count(document)
-    is_open = before > 0 and balance(document) > 0
-
-    def goes_on(text: str) -> bool:
-        edited = document.edited([Edit(cursor, cursor, text)])
-        if kind_at(edited, cursor + len(text.encode("utf-8", "surrogatepass"))) == "string":
-            return True
-        return 0 < before <= error_count(edited) or (is_open and balance(edited) > 0)
-
-    return goes_on

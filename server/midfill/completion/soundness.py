@@ -1,0 +1,55 @@
+"""What a text at the cursor does to the syntax of the document, by incremental parses of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from midfill.document import Document
+from midfill.syntax import balance, error_count, kind_at, lacks_body, left_open
+from midfill.text import Edit
+
+
+def errors_with(document: Document, cursor: int, replaces: int = 0) -> Callable[[str], int]:
+    """How many syntax errors there are with a text in place of so many bytes behind the cursor.
+
+    While code is being written, brackets may be open that are yet to be closed below.
+    """
+    closers = left_open(document) if error_count(document) else ""
+
+    def errors(text: str) -> int:
+        edited = document.edited([Edit(cursor, cursor + replaces, text)])
+        found = error_count(edited)
+        if not found or not closers:
+            return found
+        return min(found, error_count(edited.edited([Edit(edited.end, edited.end, f"\n{closers}\n")])))
+
+    return errors
+
+
+def unfinished_with(document: Document, cursor: int) -> Callable[[str], int]:
+    """How many syntax errors there are with a text at the cursor, with a block that it leaves empty as one."""
+    errors = errors_with(document, cursor)
+
+    def unfinished(text: str) -> int:
+        return errors(text) + lacks_body(*_with(document, cursor, text))
+
+    return unfinished
+
+
+def goes_on(document: Document, cursor: int) -> Callable[[str], bool]:
+    """Whether a block goes on behind a text inserted at the cursor: in a string, or while it mends nothing."""
+    before = error_count(document)
+    is_open = before > 0 and balance(document) > 0
+
+    def goes_on_behind(text: str) -> bool:
+        edited, end = _with(document, cursor, text)
+        if kind_at(edited, end) == "string":
+            return True
+        return 0 < before <= error_count(edited) or (is_open and balance(edited) > 0)
+
+    return goes_on_behind
+
+
+def _with(document: Document, cursor: int, text: str) -> tuple[Document, int]:
+    """The document with a text at the cursor, and where that ends."""
+    return document.edited([Edit(cursor, cursor, text)]), cursor + len(text.encode("utf-8", "surrogatepass"))
