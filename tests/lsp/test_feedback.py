@@ -33,6 +33,8 @@ async def test_what_nobody_accepts_is_not_suggested_any_more(
             assert item.command is not None
             command = types.ExecuteCommandParams(item.command.command, item.command.arguments)
             assert await client.workspace_execute_command_async(command) is None
+    # Whatever is answered now comes after all of that.
+    await explain(client)
     kept = json.loads((tmp_path / "accepted.json").read_text())
     assert (sum(kept["shown"]), sum(kept["accepted"])) == (ENOUGH + 1, 1)
     at = opened(client, "x = ‸\n", "file:///project/last.py")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator
+from types import SimpleNamespace
 
 import pytest
 from completions import check, check_nothing, suggest
@@ -181,6 +183,11 @@ def test_a_block_without_a_sound_part_is_nothing() -> None:
 def test_a_line_is_cut_to_what_adds_no_syntax_error() -> None:
     check(before="print(‸) + 1\n", model="values[0] + (a", after="print(values[0]‸) + 1\n")
     check_nothing(before="print(‸) + 1\n", model="[[[", reason="breaksSyntax")
+
+
+def test_in_the_middle_of_a_line_no_error_may_touch_what_is_inserted() -> None:
+    check_nothing(before="if (‸) {\n  y();\n}\n", model="stale check", reason="breaksSyntax", path="a.js")
+    check(before="if (‸) {\n  y();\n}\n", model="stale", after="if (stale‸) {\n  y();\n}\n", path="a.js")
 
 
 def test_a_line_being_typed_may_leave_brackets_open() -> None:
@@ -425,6 +432,20 @@ def test_a_block_while_typing_ends_with_the_line_that_is_complete_in_time() -> N
 
     assert ask(invoked=False) == "a = 1"
     assert ask(invoked=True) == written.rstrip()
+
+
+def test_a_line_that_only_opens_a_block_is_given_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = "if (a) {\n    b();\n  }\n  c();\n  d();\n}\n"
+
+    def typed(seconds_a_chunk: float) -> str:
+        clock = itertools.count(1.0, seconds_a_chunk)
+        monkeypatch.setattr("midfill.completion.answer.time", SimpleNamespace(perf_counter=lambda: next(clock)))
+        return suggest("function f(a) {\n  ‸\n}\n", written, "a.js")[0].text
+
+    # A chunk is four letters, and 0.2 seconds are what there is.
+    assert typed(0.0) == written.removesuffix("\n}\n")
+    assert typed(0.05) == "if (a) {\n    b();\n  }"
+    assert typed(0.3) == ""
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ from midfill.text import is_blank
 _FOLLOWING = 1500
 # What begins with more blank lines, or with more tokens of white space, than these has nothing to say.
 _BLANK_LINES, _BLANKS = 3, 8
+# A block that is only a line which opens another may take so many times as long.
+_PATIENCE = 2
 # An alternative must be so much as likely as the first suggestion.
 _WORTHY = 0.4
 
@@ -27,7 +29,7 @@ _WORTHY = 0.4
 class Answer:
     """What the model has written so far, alternative by alternative, and where each ends.
 
-    `most_ms`: after so many milliseconds of writing a block, the lines that are complete must do.
+    `most_ms`: after so many milliseconds of writing a block, the lines that are complete must do, if they can.
     """
 
     def __init__(self, document: Document, cursor: int, want: Line | Block, most_ms: float | None) -> None:
@@ -64,13 +66,8 @@ class Answer:
                 end = postprocess.block_end(
                     raw, self._want, self._after, soundness.goes_on(self._document, self._cursor)
                 )
-            if (
-                end is None
-                and self._most_ms is not None
-                and (time.perf_counter() - self._began) * 1000 > self._most_ms
-            ):
-                # Better the beginning of the block in time than all of it too late.
-                end = raw.rindex("\n") if raw.strip() and raw[: raw.rindex("\n")].strip() else None
+            if end is None and self._most_ms is not None:
+                end = self._in_time(raw, self._most_ms)
         if end is None and chunk.finish:
             end = len(raw)
             if chunk.finish == "length":
@@ -79,6 +76,24 @@ class Answer:
                 self._said_all.add(index)
         if end is not None:
             self.ended[index] = end
+
+    def _in_time(self, raw: str, most_ms: float) -> int | None:
+        """Where a block ends that has taken so long already: better the beginning of it in time than all too late.
+
+        Lines that could not be shown without the next one are worth waiting for a little more.
+        """
+        assert self._began is not None
+        elapsed = (time.perf_counter() - self._began) * 1000
+        lines = raw[: raw.rindex("\n")]
+        if elapsed <= most_ms or not lines.strip():
+            return None
+        if elapsed <= most_ms * _PATIENCE and not self._sound(lines):
+            return None
+        return len(lines)
+
+    def _sound(self, text: str) -> bool:
+        errors = soundness.errors_with(self._document, self._cursor)
+        return errors(text.rstrip()) <= tolerated_errors(self._document, self._cursor)
 
     @property
     def complete(self) -> bool:

@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from midfill.document import Document
-from midfill.syntax import balance, error_count, kind_at, lacks_body, left_open
-from midfill.text import Edit
+from midfill.syntax import balance, error_count, is_broken, kind_at, lacks_body, left_open
+from midfill.text import Edit, is_blank
+
+_TOO_MANY = 1_000_000
 
 
 def errors_with(document: Document, cursor: int, replaces: int = 0) -> Callable[[str], int]:
     """How many syntax errors there are with a text in place of so many bytes behind the cursor.
 
-    While code is being written, brackets may be open that are yet to be closed below.
+    While code is being written, brackets may be open that are yet to be closed below. In the middle of a line, an
+    error that touches it is too many, wherever there was one before.
     """
     closers = left_open(document) if error_count(document) else ""
+    line_end = document.text.line_end(document.text.line_of(cursor))
+    inside = not is_blank(document.text.slice(cursor, line_end))
 
     def errors(text: str) -> int:
         edited = document.edited([Edit(cursor, cursor + replaces, text)])
         found = error_count(edited)
+        if found and inside and is_broken(edited, cursor, cursor + len(text.encode("utf-8", "surrogatepass"))):
+            return _TOO_MANY
         if not found or not closers:
             return found
         return min(found, error_count(edited.edited([Edit(edited.end, edited.end, f"\n{closers}\n")])))
