@@ -66,13 +66,13 @@ eval: models
 	@$(BIN)/pip install --quiet -e '.[bench]'
 	@mkdir -p build/eval
 	@$(WITH_PEER) $(BIN)/python tests/eval/run.py "$(EVAL)" \
-		--json build/eval/eval.json --plot build/eval/eval.png
+		--json build/eval/eval.json --plot build/eval/eval.png --curve build/eval/confidence.svg
 
 # A sample, without the peer if its server is not there.
 eval-quick: models
 	@test -d "$(EVAL)" || { echo "Say where the data is: make $@ EVAL=path/to/data."; exit 2; }
 	@$(if $(PEER_BUILT),$(WITH_PEER)) $(BIN)/python tests/eval/run.py "$(EVAL)" \
-		--limit 2 --minutes 4.5 --systems midfill,raw,infill
+		--limit 2 --minutes 4 --systems midfill,raw,infill
 
 vscode:
 	cd client-config/vscode && npm ci && npm run check && npm run package
