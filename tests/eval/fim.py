@@ -4,9 +4,11 @@
 
 A case is a JSON object a line: `prefix`, `middle` (to the end of its line), `suffix`, `kind`, `path`. Only the
 engine is measured: window, prompt, token healing, greedy decoding to the end of the line; nothing filters or
-trims. A variant is a name and settings: `anchor` (lines), `before` and `after` (bytes), `healing` (tokens looked
-back), `closers` (0: the suffix begins at the cursor even where only closers stand there), `drafts` (0: none),
-`stale` (the suffix begins so many lines above the cursor, as before the cursor went down; below, if negative).
+trims. A variant is a name and settings: `anchor` (lines), `unit` (1: the anchor is where the statement around the
+cursor begins, 2: the definition around it), `before` and `after` (bytes), `healing` (tokens looked back),
+`patience` (tokens that healing may take beyond those it dropped), `closers` (0: the suffix begins at the cursor
+even where only closers stand there), `drafts` (0: none), `stale` (the suffix begins so many lines above the
+cursor, as before the cursor went down; below, if negative).
 Variants take turns on each case, so that they share the cache of the prompt and the state of the machine. `--peer`
 asks a llama-server for the same line with the request of llama.vim.
 """
@@ -19,6 +21,7 @@ import difflib
 import http.client
 import json
 import random
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -38,16 +41,24 @@ from midfill.engine.generate import generate
 from midfill.engine.llama import LlamaModel, load
 from midfill.engine.threads import Threads
 from midfill.models import catalog
+from midfill.syntax import definition_at
 
 DEFAULTS = {
     "anchor": window.ANCHOR_LINES,
+    "unit": 0,
     "before": 3200,
     "after": 400,
     "healing": sampling.LOOK_BACK,
+    "patience": sampling.PATIENCE,
     "closers": 1,
     "drafts": 1,
     "stale": 0,
 }
+
+
+# The kinds of nodes that are statements in the languages of the cases.
+STATEMENT = re.compile(r"(statement|declaration|definition|item|clause)$")
+_lines_above = window.anchor_at
 
 
 def main() -> None:
@@ -62,6 +73,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write every answer there")
     options = parser.parse_args()
     variants = dict(variant(text) for text in options.variant or ["base"])
+    if not options.cases.is_file():
+        sys.exit(f"There is no file {options.cases}.")
     cases = [json.loads(line) for line in options.cases.read_text("utf-8").splitlines()]
     cases = [case for case in cases if case["kind"] in options.kinds.split(",")]
     random.Random(options.seed).shuffle(cases)
@@ -98,14 +111,33 @@ def variant(text: str) -> tuple[str, dict[str, int]]:
 
 @contextlib.contextmanager
 def configured(settings: dict[str, int]) -> Iterator[None]:
-    known = window.ANCHOR_LINES, window._CLOSERS, sampling.LOOK_BACK
-    window.ANCHOR_LINES, sampling.LOOK_BACK = settings["anchor"], settings["healing"]
+    known = window.ANCHOR_LINES, window._CLOSERS, window.anchor_at, sampling.LOOK_BACK, sampling.PATIENCE
+    window.ANCHOR_LINES = settings["anchor"]
+    sampling.LOOK_BACK, sampling.PATIENCE = settings["healing"], settings["patience"]
+    if unit := settings["unit"]:
+        window.anchor_at = lambda document, cursor: anchor_by_tree(document, cursor, unit)
     if not settings["closers"]:
         window._CLOSERS = b""
     try:
         yield
     finally:
-        window.ANCHOR_LINES, window._CLOSERS, sampling.LOOK_BACK = known
+        window.ANCHOR_LINES, window._CLOSERS, window.anchor_at, sampling.LOOK_BACK, sampling.PATIENCE = known
+
+
+def anchor_by_tree(document: Document, cursor: int, unit: int) -> int:
+    """Where the line begins in which the statement (1) or the definition (2) around the cursor does."""
+    text = document.text
+    start: int | None = None
+    if unit == 2 and (definition := definition_at(document, cursor, cursor)):
+        start = definition.start
+    elif unit == 1 and document.tree:
+        node = document.tree.root_node.descendant_for_byte_range(max(cursor - 1, 0), cursor)
+        while node and not STATEMENT.search(node.type):
+            node = node.parent
+        start = node.start_byte if node else None
+    if start is None or cursor - start > window.MIDDLE_MOST:
+        return _lines_above(document, cursor)
+    return text.line_start(text.line_of(start))
 
 
 def ours(
