@@ -10,7 +10,8 @@ the name of the other file's symbol), `call` (behind its opening parenthesis), `
 only other files define a method of that name). `ask` puts each case to the engine alone, once a variant, unless
 ANSWERS.json has it. Settings: `form` (0: no context, 1: the model's repository format, 2: code at the head of the
 prefix, below comments with the paths, 3: all of that as comments), `budget` (bytes of context), `imports` (1: the
-imports that the window leaves out are shown), `before` and `after` (bytes of the file itself).
+imports that the window leaves out are shown), `edits` (so many places are said to be edited lately, which use a
+name that the line uses; if negative, so many chosen at random), `before` and `after` (bytes of the file itself).
 """
 
 from __future__ import annotations
@@ -30,9 +31,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from midfill import app
 from midfill.completion import context, fim
+from midfill.completion.recent import Place
 from midfill.completion.window import Budget, Window, fresh
 from midfill.document import Document
 from midfill.engine.base import Chunk, Part, Request, Usage
@@ -45,7 +49,7 @@ from midfill.index.store import Reader, database
 from midfill.index.symbols import Workspace
 from midfill.models import catalog
 
-DEFAULTS = {"form": 1, "budget": 1600, "imports": 0, "before": 3200, "after": 400}
+DEFAULTS = {"form": 1, "budget": 1600, "imports": 0, "edits": 0, "before": 3200, "after": 400}
 BUILT_IN = frozenset(
     name
     for type in (str, bytes, list, dict, set, Path, re.Pattern, re.Match, io.TextIOWrapper, os, time)
@@ -206,7 +210,8 @@ def answered(
     told = context.NOTHING
     began = time.perf_counter()
     if settings["form"]:
-        told = context.gather(document, case["path"], cursor, workspace, settings["budget"])
+        edits = edited(case, settings["edits"], cursor)
+        told = context.gather(document, case["path"], cursor, workspace, settings["budget"], edits=edits)
     gathered = time.perf_counter()
     parts = prompt(document, case["path"], root.name, window, told, family, settings)
     request = Request("complete", "", parts, 64, heal=True, stop=("\n",))
@@ -224,6 +229,27 @@ def answered(
         "text": text,
         "middle": middle,
     }
+
+
+def edited(case: dict[str, Any], most: int, cursor: int) -> list[context.Fragment]:
+    """Places of the package, out of sight of the cursor, that could have been edited just before."""
+    if not most:
+        return []
+    root = Path(case["root"])
+    dice = random.Random(case["id"])
+    names = set(re.findall(r"[A-Za-z_]\w{3,}", case["middle"])) - {"self", "None", "True", "False", "return"}
+    places: list[Place] = []
+    for path in sorted(root.rglob("*.py")):
+        document = Document.open(path.as_uri(), None, 1, path.read_text("utf-8"))
+        own = path == root / case["path"]
+        for number, line in enumerate(str(document.text).splitlines()):
+            used = not names.isdisjoint(re.findall(r"\w+", line)) and not line.startswith(("import", "from"))
+            far = not own or abs(document.text.line_start(number) - cursor) > 4500
+            if far and (used if most > 0 else line.strip()):
+                places.append(Place(document, number))
+    dice.shuffle(places)
+    chosen = ((Path(url2pathname(urlsplit(place.document.uri).path)), place) for place in places[: abs(most)])
+    return [context.Fragment(path.relative_to(root).as_posix(), place.text) for path, place in chosen]
 
 
 def prompt(

@@ -179,3 +179,28 @@ def test_only_folders_of_projects_are_indexed(tmp_path: Path, monkeypatch: pytes
     for refused in (home, home.parent, Path("/"), home / "none", home / "file"):
         assert _folder(refused.as_uri()) is None
     assert _folder("untitled:1") is None and _folder("") is None and _folder("file:///a%00b") is None
+
+
+async def test_the_model_is_told_of_what_was_edited_lately(begin: Begin, tmp_path: Path) -> None:
+    folder = filled(tmp_path / "shop", 2)
+    client = await begin(folder)
+    here, there = ((folder / name).as_uri() for name in ("m0.py", "m1.py"))
+    text = "def b(cart, item):\n    cart.add(item, "
+    for uri, code in ((there, "def a(cart, item):\n    cart.add(item)\n"), (here, text)):
+        item = types.TextDocumentItem(uri, "python", 1, code)
+        client.text_document_did_open(types.DidOpenTextDocumentParams(item))
+    change = types.TextDocumentContentChangePartial(
+        types.Range(types.Position(1, 17), types.Position(1, 17)), ", silent=True"
+    )
+    identifier = types.VersionedTextDocumentIdentifier(version=2, uri=there)
+    client.text_document_did_change(types.DidChangeTextDocumentParams(identifier, [change]))
+    params = types.InlineCompletionParams(
+        types.InlineCompletionContext(types.InlineCompletionTriggerKind.Invoked),
+        types.TextDocumentIdentifier(here),
+        types.Position(1, len("    cart.add(item, ")),
+    )
+    await client.text_document_inline_completion_async(params)
+    explained = await client.protocol.send_request_async("midfill/explain", {"textDocument": {"uri": here}})
+    told, _, rest = _plain(explained)["prompt"]["text"].partition(text.partition("\n")[0])
+    assert "def a(cart, item):\n    cart.add(item, silent=True)\n" in told, told
+    assert rest

@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from midfill.document import Document
 from midfill.index.deny import denied
@@ -28,7 +29,9 @@ MEMBERS_NEAR, MEMBERS_FAR = 12, 4
 # Lines of a fragment that is like the code at hand, how many there are at most, and how alike one must be: the
 # share of identifiers that both have.
 LINES, FRAGMENTS, ALIKE = 16, 2, 0.25
-# The part of the budget that the fragments may take.
+# Places edited lately that are told of at most, and the share of their identifiers that are in the code at hand.
+EDITS, EDITS_ALIKE = 2, 0.4
+# The part of the budget that the fragments and the edits may take.
 FRAGMENTS_SHARE = 0.4
 
 
@@ -71,24 +74,35 @@ def gather(
     budget: int,
     others: Iterable[tuple[str, Document]] = (),
     previous: Context | None = None,
+    edits: Iterable[Fragment] = (),
 ) -> Context:
     """The context for byte offset `cursor` of the file at `path`, of at most `budget` bytes.
 
-    `others`: open and recently edited documents with their paths, the latest first. `previous`: what the model has
-    been told before, which is kept as long as it serves.
+    `others`: open documents with their paths, the latest first. `edits`: places edited lately, the latest first,
+    none of them in sight of the cursor. `previous`: what the model has been told before, which is kept as long as
+    it serves.
     """
     uses = _Uses.of(document, path, cursor)
     wanted = _wanted(uses, symbols)
+    alike_edits = list(islice(_alike_edits(uses, edits), EDITS))
     if previous is not None and previous.size <= budget:
         new = [each for each in wanted if each.near and each.symbol not in previous.weighed]
-        if sum(not _is_detail(each.symbol) for each in new) < MISSED:
+        missed = sum(not _is_detail(each.symbol) for each in new)
+        if missed < MISSED and all(_tells(previous, each) for each in alike_edits):
             return previous
     chosen = _within(budget, [each for each in wanted if not has_secret(each.symbol.signature + each.symbol.doc)])
     told = _told(chosen)
     left = min(budget - sum(map(_size, told)), int(budget * FRAGMENTS_SHARE))
-    alike = _alike(uses, [(where, other) for where, other in others if where != path], left)
+    recent: list[Fragment] = []
+    for edit in alike_edits:
+        if _size(edit) <= left:
+            recent.append(edit)
+            left -= _size(edit)
+    alike = _alike(uses, [(where, other) for where, other in others if where != path], left, recent)
     symbols_told = frozenset(each.symbol for each in chosen)
-    return Context((*told, *alike), symbols_told, symbols_told.union(each.symbol for each in wanted if each.near))
+    weighed = symbols_told.union(each.symbol for each in wanted if each.near)
+    # The latest edit comes last: it is most like what comes next, and nothing before it is read again for it.
+    return Context((*told, *alike, *reversed(recent)), symbols_told, weighed)
 
 
 @dataclass(frozen=True)
@@ -259,14 +273,17 @@ def _line(symbol: Symbol) -> str:
     return f"{code}\n"
 
 
-def _alike(uses: _Uses, others: Sequence[tuple[str, Document]], budget: int) -> Iterator[Fragment]:
-    """The fragments of other documents that have most identifiers in common with the code at hand."""
+def _alike(
+    uses: _Uses, others: Sequence[tuple[str, Document]], budget: int, edits: Sequence[Fragment]
+) -> Iterator[Fragment]:
+    """The fragments of other documents that have most identifiers in common with the code, `edits` aside."""
     scored = [
         (alike, path, text)
         for path, other in others
         if not denied(path) and related(uses.path, path)
         for text, names in _chunks(other)
         if (alike := len(uses.near & names) / max(len(uses.near | names), 1)) >= ALIKE
+        and not any(each.path == path and _shares_lines(each.text, text) for each in edits)
     ]
     scored.sort(key=lambda each: -each[0])
     for _, path, text in scored[:FRAGMENTS]:
@@ -274,6 +291,28 @@ def _alike(uses: _Uses, others: Sequence[tuple[str, Document]], budget: int) -> 
         if _size(fragment) <= budget and not has_secret(text):
             budget -= _size(fragment)
             yield fragment
+
+
+def _alike_edits(uses: _Uses, edits: Iterable[Fragment]) -> Iterator[Fragment]:
+    """The edits that have to do with the code at hand: it has a good part of their identifiers."""
+    for each in edits:
+        names = frozenset(_IDENTIFIER.findall(each.text))
+        if not names or denied(each.path) or not related(uses.path, each.path) or has_secret(each.text):
+            continue
+        if len(uses.near & names) >= EDITS_ALIKE * len(names):
+            yield each
+
+
+def _shares_lines(edit: str, text: str) -> bool:
+    lines = {line for line in edit.splitlines() if line.strip()}
+    return 2 * len(lines.intersection(text.splitlines())) > len(lines)
+
+
+def _tells(context: Context, edit: Fragment) -> bool:
+    """Whether a context has an edit already, though perhaps as it was a few letters ago."""
+    names = set(_IDENTIFIER.findall(edit.text))
+    told = (set(_IDENTIFIER.findall(each.text)) for each in context.fragments if each.path == edit.path)
+    return any(2 * len(names & those) > len(names) for those in told)
 
 
 @lru_cache(maxsize=8)

@@ -24,7 +24,8 @@ from pygls.protocol import (
 import midfill
 from midfill.completion import Completer, Completion
 from midfill.completion.cache import Memory
-from midfill.completion.context import NOTHING, Context, gather
+from midfill.completion.context import NOTHING, Context, Fragment, gather
+from midfill.completion.recent import Recent
 from midfill.config import Config, parse
 from midfill.document import Document
 from midfill.engine.base import CancelToken, Engine
@@ -55,6 +56,7 @@ class Server(LanguageServer):
         self.engine = engine(lambda: self.config)
         self.completer = Completer(self.config, self.engine, Memory(), self.look)
         self.documents: dict[str, Document] = {}
+        self.recent = Recent()
         self.history: deque[Explained] = deque(maxlen=200)
         self.running: Running | None = None
         self.warm = Warmth(self)
@@ -93,8 +95,14 @@ class Server(LanguageServer):
             for other in reversed(self.documents.values())
             if other.uri != document.uri and (where := path_below(workspace.root, other.uri)) is not None
         ]
-        budget = self.completer.memory.pace.budget(self.config.latency_target_ms).context
-        told = gather(document, path, cursor, workspace, budget, others, told if told.fragments else None)
+        budget = self.completer.memory.pace.budget(self.config.latency_target_ms)
+        edits = [
+            Fragment(where, place.text)
+            for place in self.recent.elsewhere(document, cursor, budget.before * 3 // 2)
+            if (where := path_below(workspace.root, place.document.uri)) is not None
+        ]
+        previous = told if told.fragments else None
+        told = gather(document, path, cursor, workspace, budget.context, others, previous, edits)
         return replace(told, project=workspace.root.name, path=path) if told.fragments else NOTHING
 
     def signatures(self, document: Document, at: int) -> str:

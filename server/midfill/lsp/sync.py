@@ -26,13 +26,17 @@ def register(server: Server) -> None:
             server.say(f"{identifier.uri} was changed but never opened; reopen it.")
             return
         changes = [convert.change(change) for change in params.content_changes]
-        server.documents[identifier.uri] = document.apply(changes, server.encoding, identifier.version)
+        document = document.apply(changes, server.encoding, identifier.version)
+        server.documents[identifier.uri] = document
+        if changes and changes[-1].range:
+            server.recent.edited(document, changes[-1].range.start.line)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def did_close(params: types.DidCloseTextDocumentParams) -> None:
         uri = params.text_document.uri
         server.documents.pop(uri, None)
         server.completer.memory.forget(uri)
+        server.recent.forget(uri)
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
