@@ -26,6 +26,8 @@ from midfill.errors import EngineError, MidfillError
 
 # A host that was started for a window waits at least so long for it, in seconds.
 FIRST_WINDOW = 10.0
+# One that leaves waits so long for the windows to hang up.
+FAREWELL = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -58,6 +60,10 @@ class Host:
         server.close()
         for window in self.windows:
             window.peer.notify(wire.LEAVING, leaving)
+        # The windows hang up. Did we, one that is just asking would lose what we have told it.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                await asyncio.gather(*(window.gone.wait() for window in self.windows))
         await asyncio.gather(*(window.peer.close() for window in self.windows))
         await self.engine.close()
 
@@ -79,6 +85,7 @@ class Host:
             await window.peer.listen()
         finally:
             window.cancel()
+            window.gone.set()
             self.windows.discard(window)
             if not self.windows:
                 self._wait_for_windows(self._linger)
@@ -98,6 +105,7 @@ class Window:
 
     def __init__(self, host: Host, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.peer = wire.Peer(reader, writer)
+        self.gone = asyncio.Event()
         self._host = host
         self._running: set[asyncio.Task[Any]] = set()
         # The engine takes requests in their order. A window has at most one of each kind there, so that none

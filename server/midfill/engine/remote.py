@@ -106,9 +106,22 @@ class HostEngine:
             await link.result().close()
 
     async def _ask(self, request: Request, post: Callable[[Chunk | Exception], None]) -> None:
+        answered = False
+
+        def take(chunk: Chunk) -> None:
+            nonlocal answered
+            answered = True
+            post(chunk)
+
         try:
             link = await asyncio.shield(self._connection())
-            await link.generate(request, post)
+            try:
+                await link.generate(request, take)
+            except HostLost:
+                if answered or link.farewell is None or link.farewell.final:
+                    raise
+                # The host was on its way out when it was asked, which is nobody's fault.
+                await (await asyncio.shield(self._connection())).generate(request, take)
         except Exception as error:
             post(error)
 
@@ -284,6 +297,7 @@ class Link:
         @self._peer.feature(wire.LEAVING)
         def leaving(params: dict[str, Any]) -> None:
             self.farewell = wire.read(params, wire.Leaving)
+            self._hanging_up = asyncio.ensure_future(self._peer.close())
 
 
 async def stop() -> bool:
