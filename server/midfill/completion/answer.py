@@ -21,7 +21,7 @@ _FOLLOWING = 1500
 # What begins with more blank lines, or with more tokens of white space, than these has nothing to say.
 _BLANK_LINES, _BLANKS = 3, 8
 # A block that is only a line which opens another may take so many times as long.
-_PATIENCE = 2
+_PATIENCE = 1.3
 # An alternative must be so much as likely as the first suggestion.
 _WORTHY = 0.4
 

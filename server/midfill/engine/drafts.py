@@ -25,6 +25,8 @@ _FIRST = {0: 0.3, 2: 0.5, 3: 0.6, 4: 0.8}
 _NEXT = 0.85
 # Weight of the newest of the observations that are averaged.
 _NEWS = 0.1
+# A draft must promise so many times the tokens a millisecond of none: who waits notices a wrong one more.
+_WORTHY = 1.3
 # How fast it is forgotten that drafts did not pay, at each place where one was possible and not made.
 _FORGET = 0.01
 
@@ -122,7 +124,10 @@ class Payoff:
         def tokens(draft: int) -> float:
             return 1 + first * (1 - following**draft) / (1 - following)
 
-        best = max(LENGTHS, key=lambda draft: tokens(draft) / self.cost(draft + 1))
+        def gain(draft: int) -> float:
+            return tokens(draft) / self.cost(draft + 1) / (_WORTHY if draft else 1)
+
+        best = max(LENGTHS, key=gain)
         if best == 0:
             self._first[rests_on] += _FORGET * (_FIRST[rests_on] - self._first[rests_on])
         return best

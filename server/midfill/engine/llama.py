@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 BATCH = 64
 
 # How many sequences the KV cache may have. They share its cells, so that many short ones cost no more than few.
-SEQUENCES = 24
+SEQUENCES = 64
 # The cells of a KV cache may take this many bytes, or what one session of the model's context needs.
 CACHE_BYTES = 200_000_000
 
