@@ -4,9 +4,10 @@
 
 Everything is timed at the client, over stdio, with the real server and the real model behind it.
 
-A change has no answer of its own: timed is a change with a question after it that the server answers in order and
-from memory; the same question alone is measured in turn, and the table has both and the difference of their
-medians. `parsed` is what a change and the syntax tree after it cost in the process, as a completion asks for it.
+Changes are the letters of comments, typed at the ends of random lines. A change has no answer of its own: timed
+is a change with a question after it that the server answers in order and from memory; the same question alone
+is measured in turn, and the table has both and the difference of their medians. `parsed` is what a change and
+the syntax tree after it cost in the process, as a completion asks for it.
 
 For keys, lines of this project are completed on request from some place inside; what is suggested is then typed
 letter by letter, with a request after each, and taken back letter by letter.
@@ -31,6 +32,7 @@ from midfill.client import Editor, editor
 from midfill.document import Document
 from midfill.text import Change, Encoding, Position, Range
 
+COMMENT = "# typed"
 SOURCES = sorted(Path(midfill.__file__).parent.rglob("*.py"))
 
 
@@ -54,7 +56,7 @@ async def measure(lines: list[int], changes: int, keys: int) -> None:
 
 
 async def changed(window: Editor, folder: Path, lines: int, changes: int) -> None:
-    """Letters typed at random places of a file of so many lines."""
+    """Comments typed at random places of a file of so many lines."""
     code = "".join(path.read_text("utf-8") for path in SOURCES).splitlines(keepends=True)
     text = "".join(code[number % len(code)] for number in range(lines))
     document = window.open(folder / f"long{lines}.py", text)
@@ -62,22 +64,25 @@ async def changed(window: Editor, folder: Path, lines: int, changes: int) -> Non
     dice = random.Random(1)
     alone, together, parsed = [], [], []
     assert document.tree is not None
+    line = 0
     for number in range(changes):
-        line = dice.randrange(lines)
-        at = Position(line, min(4, len(document.text.line(line).rstrip("\r\n"))))
+        letter = COMMENT[number % len(COMMENT)]
+        if letter == COMMENT[0]:
+            line = dice.randrange(lines)
+        at = Position(line, len(document.text.line(line)))
         began = time.perf_counter()
         await window.explain(other)
         alone.append(time.perf_counter() - began)
         params = types.DidChangeTextDocumentParams(
             types.VersionedTextDocumentIdentifier(number + 2, document.uri),
-            [types.TextDocumentContentChangePartial(types.Range(_lsp(at), _lsp(at)), "x")],
+            [types.TextDocumentContentChangePartial(types.Range(_lsp(at), _lsp(at)), letter)],
         )
         began = time.perf_counter()
         window.client.text_document_did_change(params)
         await window.explain(other)
         together.append(time.perf_counter() - began)
         began = time.perf_counter()
-        document = document.apply([Change(Range(at, at), "x")], Encoding.UTF32, number + 2)
+        document = document.apply([Change(Range(at, at), letter)], Encoding.UTF32, number + 2)
         assert document.tree is not None
         parsed.append(time.perf_counter() - began)
     window.documents[document.uri] = document
