@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup models demo check format test bench eval eval-quick vscode clean
+.PHONY: setup models demo check format test test-editors bench eval eval-quick vscode clean
 
 setup: $(READY)
 
@@ -48,6 +48,16 @@ format: setup
 
 test: models
 	$(BIN)/pytest
+
+# What the editors' tests need is installed under build/editors, not into .venv.
+EDITORS := build/editors
+
+test-editors: models $(EDITORS)/site/.ready
+	PYTHONPATH=$(EDITORS)/site $(BIN)/pytest tests/editors $(TESTS)
+
+$(EDITORS)/site/.ready: tests/editors/requirements.txt
+	@$(BIN)/pip install --quiet --upgrade --target $(EDITORS)/site -r $<
+	@touch $@
 
 # The peer, a llama-server of the same llama.cpp, is built on first use. Figures and picture go to build/bench/.
 bench: models

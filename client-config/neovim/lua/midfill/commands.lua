@@ -95,23 +95,142 @@ local function why()
   end)
 end
 
-function M.create()
-  vim.api.nvim_create_user_command("MidfillRefactor", function(command)
-    local client = client_of(0)
-    if not client then
-      return
-    end
-    local range = vim.lsp.util.make_range_params(0, client.offset_encoding).range
-    if command.range > 0 then
-      local last = vim.fn.getline(command.line2)
-      local from, to = { command.line1, 0 }, { command.line2, #last }
-      range = vim.lsp.util.make_given_range_params(from, to, 0, client.offset_encoding).range
-    end
-    local version = vim.lsp.util.buf_versions[vim.api.nvim_get_current_buf()]
-    refactor(client, vim.uri_from_bufnr(0), range, version, command.args)
-  end, { nargs = "*", range = true, desc = "Midfill: change the lines, or the definition at the cursor, as told" })
+---Apply one of the server's actions at the cursor, or in the lines given, without a menu.
+---@param id string as the server names it
+---@param command table of the user command
+local function act(id, command)
+  local range
+  if command.range > 0 then
+    range = { start = { command.line1, 0 }, ["end"] = { command.line2, #vim.fn.getline(command.line2) } }
+  end
+  vim.lsp.buf.code_action({
+    apply = true,
+    range = range,
+    filter = function(action)
+      return type(action.data) == "table" and action.data.action == id
+    end,
+  })
+end
 
-  vim.api.nvim_create_user_command("MidfillWhy", why, { desc = "Midfill: why was there (no) suggestion?" })
+---@param command table of the user command
+---@param instruction string
+local function refactor_here(command, instruction)
+  local client = client_of(0)
+  if not client then
+    return
+  end
+  local range = vim.lsp.util.make_range_params(0, client.offset_encoding).range
+  if command.range > 0 then
+    local from, to = { command.line1, 0 }, { command.line2, #vim.fn.getline(command.line2) }
+    range = vim.lsp.util.make_given_range_params(from, to, 0, client.offset_encoding).range
+  end
+  local version = vim.lsp.util.buf_versions[vim.api.nvim_get_current_buf()]
+  refactor(client, vim.uri_from_bufnr(0), range, version, instruction)
+end
+
+---Turn suggestions on or off, everywhere or as `where` says.
+---@param where string "", "buffer" or "language"
+---@param wanted? boolean the opposite of what is, if nil
+local function switch(where, wanted)
+  local midfill = require("midfill")
+  local settings = midfill.options.settings
+  local name, now = "everywhere", settings.enabled ~= false
+  if where == "buffer" then
+    name, now = "in this buffer", vim.b.midfill ~= false
+  elseif where == "language" then
+    name, now = "in " .. vim.bo.filetype, not vim.list_contains(settings.disabledLanguages or {}, vim.bo.filetype)
+  end
+  local on = wanted == nil and not now or wanted or false
+  if where == "buffer" then
+    vim.b.midfill = on
+  elseif where == "language" then
+    local others = vim.tbl_filter(function(each)
+      return each ~= vim.bo.filetype
+    end, settings.disabledLanguages or {})
+    settings.disabledLanguages = on and others or vim.list_extend(others, { vim.bo.filetype })
+  else
+    settings.enabled = on
+  end
+  midfill.dismiss()
+  midfill.configure()
+  vim.notify(("Midfill: suggestions %s are %s"):format(name, on and "on" or "off"))
+end
+
+---@param arguments string[] of the server's program
+local function in_terminal(arguments)
+  vim.cmd("botright new")
+  vim.fn.jobstart(vim.list_extend({ require("midfill").options.cmd[1] }, arguments), { term = true })
+end
+
+---What `:Midfill NAME ARGUMENTS` does.
+---@type table<string, fun(arguments: string, command: table)>
+local COMMANDS = {
+  refactor = function(arguments, command)
+    refactor_here(command, arguments)
+  end,
+  docstring = function(_, command)
+    act("docstring", command)
+  end,
+  why = why,
+  enable = function(where)
+    switch(where, true)
+  end,
+  disable = function(where)
+    switch(where, false)
+  end,
+  toggle = function(where)
+    switch(where)
+  end,
+  restart = function()
+    require("midfill").restart()
+  end,
+  log = function()
+    vim.cmd.tabedit(vim.fn.fnameescape(vim.lsp.get_log_path()))
+  end,
+  doctor = function()
+    in_terminal({ "doctor" })
+  end,
+  stats = function()
+    in_terminal({ "stats" })
+  end,
+}
+
+local WHERE = { "buffer", "language" }
+
+---@param choices string[]
+---@param start string
+---@return string[]
+local function starting(choices, start)
+  return vim.tbl_filter(function(each)
+    return vim.startswith(each, start)
+  end, choices)
+end
+
+function M.create()
+  vim.api.nvim_create_user_command("Midfill", function(command)
+    local name, arguments = command.args:match("^(%S+)%s*(.*)$")
+    if COMMANDS[name] then
+      COMMANDS[name](vim.trim(arguments), command)
+    else
+      local known = vim.tbl_keys(COMMANDS)
+      table.sort(known)
+      local message = "Midfill: there is no command %q; choose one of %s"
+      vim.notify(message:format(name, table.concat(known, ", ")), vim.log.levels.ERROR)
+    end
+  end, {
+    nargs = "+",
+    range = true,
+    desc = "Midfill: change code, tell why, switch on and off; see :help midfill-commands",
+    complete = function(start, line)
+      local words = vim.split(line:gsub("^.-Midfill%s+", ""), "%s+")
+      if #words < 2 then
+        local known = vim.tbl_keys(COMMANDS)
+        table.sort(known)
+        return starting(known, start)
+      end
+      return vim.list_contains({ "enable", "disable", "toggle" }, words[1]) and starting(WHERE, start) or {}
+    end,
+  })
 
   vim.lsp.commands["midfill.askInstruction"] = function(command, context)
     local data = command.arguments[1]

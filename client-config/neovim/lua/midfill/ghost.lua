@@ -1,35 +1,47 @@
 ---Ghost text for Neovim 0.11, which has no inline completion of its own.
+local report = require("midfill.report")
+
 local M = {}
 
 local api = vim.api
 local namespace = api.nvim_create_namespace("midfill.ghost")
-local AUTOMATIC = 2 -- InlineCompletionTriggerKind: asked for by typing, not by a command
+local INVOKED, AUTOMATIC = 1, 2 -- InlineCompletionTriggerKind
 
----A suggestion that is shown, and the place that it is for.
----@class midfill.Suggestion
+---What an item of the server comes to at the cursor.
+---@class midfill.Choice
+---@field text string what is inserted
+---@field replaces integer the bytes behind the cursor that `text` stands in place of
+---@field used integer the bytes of the item's text that stand before the cursor already
+---@field item table as the server sent it
+---@field client vim.lsp.Client
+
+---A place in a buffer, and what stands around it.
+---@class midfill.Place
 ---@field buf integer
 ---@field row integer from 0
 ---@field col integer in bytes, from 0
----@field text string what accepting inserts at `row`, `col`
 ---@field before string the line up to `col`
 ---@field after string the line from `col` on
 ---@field lines integer of the buffer
 
-local shown ---@type midfill.Suggestion?
+---@class midfill.Shown
+---@field place midfill.Place
+---@field choices midfill.Choice[]
+---@field index integer of the choice that is drawn
+---@field invoked boolean whether the server was asked for all that it can suggest
+
+local shown ---@type midfill.Shown?
 local asked ---@type { client: vim.lsp.Client, id: integer? }?
 local timer = assert(vim.uv.new_timer())
 
----The cursor as the place of a suggestion of `text`.
----@param text string
----@return midfill.Suggestion
-local function here(text)
+---@return midfill.Place
+local function here()
   local row, col = unpack(api.nvim_win_get_cursor(0))
   local line = api.nvim_get_current_line()
   return {
     buf = api.nvim_get_current_buf(),
     row = row - 1,
     col = col,
-    text = text,
     before = line:sub(1, col),
     after = line:sub(col + 1),
     lines = api.nvim_buf_line_count(0),
@@ -51,63 +63,93 @@ local function untab(text, column)
   return table.concat(parts)
 end
 
----@param suggestion midfill.Suggestion
-local function draw(suggestion)
-  local first, rest = nil, {}
-  for i, line in ipairs(vim.split(suggestion.text, "\n", { plain = true })) do
-    if i == 1 then
-      first = untab(line, vim.fn.strdisplaywidth(suggestion.before))
-    else
-      rest[#rest + 1] = { { untab(line, 0), "MidfillGhost" } }
+---The parts of a line that go before, between and behind the characters which it stands in place of.
+---@param text string
+---@param covered string those characters; each is in `text`
+---@return string[]? parts one more than `covered` has characters, or nil if they are not in `text`
+local function around(text, covered)
+  local parts = {}
+  for i = #covered, 1, -1 do
+    local head, tail = text:match("^(.*)" .. vim.pesc(covered:sub(i, i)) .. "(.*)$")
+    if not head then
+      return nil
+    end
+    parts[i + 1] = tail
+    text = head
+  end
+  parts[1] = text
+  return parts
+end
+
+---@param place midfill.Place
+---@param choice midfill.Choice
+local function draw(place, choice)
+  local function mark(col, text, options)
+    options = vim.tbl_extend("error", { virt_text = { { text, "MidfillGhost" } }, hl_mode = "replace" }, options)
+    api.nvim_buf_set_extmark(place.buf, namespace, place.row, col, options)
+  end
+  local column = vim.fn.strdisplaywidth(place.before)
+  local lines, rest = vim.split(choice.text, "\n", { plain = true }), {}
+  local first = lines[1]
+  for i = 2, #lines do
+    rest[#rest + 1] = { { untab(lines[i], 0), "MidfillGhost" } }
+  end
+  if #rest > 0 and place.after ~= "" then
+    -- What follows the cursor will stand behind the last line of the suggestion: show it there.
+    table.insert(rest[#rest], { place.after:sub(choice.replaces + 1), "Normal" })
+    first = untab(first, column) .. (" "):rep(vim.fn.strdisplaywidth(place.after))
+    mark(place.col, first, { virt_text_pos = "overlay", virt_lines = rest, virt_lines_overflow = "scroll" })
+  elseif #rest > 0 then
+    first = untab(first, column)
+    mark(place.col, first, { virt_text_pos = "inline", virt_lines = rest, virt_lines_overflow = "scroll" })
+  else
+    for i, part in ipairs(around(first, place.after:sub(1, choice.replaces)) or {}) do
+      if part ~= "" then
+        mark(place.col + i - 1, untab(part, column), { virt_text_pos = "inline" })
+      end
     end
   end
-  local covered = #rest > 0 and suggestion.after ~= ""
-  if covered then
-    -- What follows the cursor will stand behind the last line of the suggestion: show it there.
-    first = first .. (" "):rep(vim.fn.strdisplaywidth(suggestion.after))
-    table.insert(rest[#rest], { suggestion.after, "Normal" })
-  end
-  api.nvim_buf_set_extmark(suggestion.buf, namespace, suggestion.row, suggestion.col, {
-    id = 1,
-    virt_text = { { first, "MidfillGhost" } },
-    virt_text_pos = covered and "overlay" or "inline",
-    virt_lines = rest,
-    virt_lines_overflow = "scroll",
-    hl_mode = "combine",
-  })
 end
 
----@param suggestion midfill.Suggestion?
-local function show(suggestion)
-  if shown and api.nvim_buf_is_valid(shown.buf) then
-    api.nvim_buf_clear_namespace(shown.buf, namespace, 0, -1)
+---@param new midfill.Shown?
+local function show(new)
+  if shown and api.nvim_buf_is_valid(shown.place.buf) then
+    api.nvim_buf_clear_namespace(shown.place.buf, namespace, 0, -1)
   end
-  shown = suggestion
-  if suggestion then
-    draw(suggestion)
+  shown = new
+  if new then
+    draw(new.place, new.choices[new.index])
   end
 end
 
----What an item of the server adds at the cursor, or nil if it also changes text around it.
+---What an item of the server adds at the cursor, or nil if it also changes other text around it.
 ---@param item { insertText: string|{ value: string }, range: lsp.Range? }
----@param encoding string
----@return string?
-local function addition(item, encoding)
-  local text = type(item.insertText) == "table" and item.insertText.value or item.insertText
-  ---@cast text string
-  if not item.range then
-    return text
+---@param client vim.lsp.Client
+---@param place midfill.Place
+---@return midfill.Choice?
+local function choice_of(item, client, place)
+  local text = report.text_of(item)
+  local range, line = item.range, place.before .. place.after
+  local head, tail = "", ""
+  if range then
+    if range.start.line ~= place.row or range["end"].line ~= place.row then
+      return nil
+    end
+    local encoding = client.offset_encoding
+    head = line:sub(vim.str_byteindex(line, encoding, range.start.character, false) + 1, place.col)
+    tail = line:sub(place.col + 1, vim.str_byteindex(line, encoding, range["end"].character, false))
   end
-  local place, range = here(text), item.range
-  if range.start.line ~= place.row or range["end"].line ~= place.row then
+  if not vim.startswith(text, head) then
     return nil
   end
-  local line = place.before .. place.after
-  local head = line:sub(vim.str_byteindex(line, encoding, range.start.character, false) + 1, place.col)
-  local tail = line:sub(place.col + 1, vim.str_byteindex(line, encoding, range["end"].character, false))
-  if #head + #tail <= #text and vim.startswith(text, head) and vim.endswith(text, tail) then
-    return text:sub(#head + 1, #text - #tail)
+  text = text:sub(#head + 1)
+  local replaces = #tail
+  if #tail <= #text and vim.endswith(text, tail) then
+    text, replaces = text:sub(1, #text - #tail), 0
+  elseif not around(text, tail) then
+    return nil
   end
+  return text ~= "" and { text = text, replaces = replaces, used = #head, item = item, client = client } or nil
 end
 
 local function cancel()
@@ -118,92 +160,163 @@ local function cancel()
   asked = nil
 end
 
-local function request()
+---Ask the server, and show what it answers if nothing has changed by then.
+---@param kind integer
+---@param avoid? string the text that is shown, for which another one is wanted
+local function request(kind, avoid)
   local client = vim.lsp.get_clients({ bufnr = 0, name = "midfill" })[1]
-  if not client or vim.fn.mode() ~= "i" or vim.fn.pumvisible() == 1 then
+  local fits = vim.fn.mode() == "i" and vim.fn.pumvisible() == 0 and vim.b.midfill ~= false
+  if not client or not fits then
     return
   end
+  cancel()
   local mine = { client = client }
-  local place, tick = here(""), vim.b.changedtick
-  local params = vim.tbl_extend("error", vim.lsp.util.make_position_params(0, client.offset_encoding), {
-    context = { triggerKind = AUTOMATIC },
-  })
+  local place, tick = here(), vim.b.changedtick
+  local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
+  ---@cast params table
+  params.context = { triggerKind = kind }
   asked = mine
   local sent, id = client:request("textDocument/inlineCompletion", params, function(err, result)
     if asked ~= mine then
       return
     end
     asked = nil
-    if err or not result or not vim.deep_equal(place, here("")) or tick ~= vim.b.changedtick then
+    if err or not result or not vim.deep_equal(place, here()) or tick ~= vim.b.changedtick then
       return
     end
-    local item = (result.items or result)[1]
-    local text = item and addition(item, client.offset_encoding)
-    if text and text ~= "" then
-      show(here(text))
+    local choices, index = {}, 1
+    for _, item in ipairs(result.items or result) do
+      choices[#choices + 1] = choice_of(item, client, place)
+    end
+    while index < #choices and choices[index].text == avoid do
+      index = index + 1
+    end
+    if #choices > 0 then
+      show({ place = place, choices = choices, index = index, invoked = kind == INVOKED })
+      report.shown(client, choices[index].item)
     end
   end, place.buf)
   mine.id = sent and id or nil
 end
 
----What has been typed since the suggestion was drawn, or nil if anything else has changed.
----@param suggestion midfill.Suggestion
----@param now midfill.Suggestion
+---What has been typed since a suggestion was drawn, or nil if anything else has changed.
+---@param then_ midfill.Place
+---@param now midfill.Place
 ---@return string?
-local function typed(suggestion, now)
-  local rows = now.row - suggestion.row
+local function typed(then_, now)
+  local rows = now.row - then_.row
   if
-    now.buf ~= suggestion.buf
+    now.buf ~= then_.buf
     or rows < 0
-    or (rows == 0 and now.col < suggestion.col)
-    or now.after ~= suggestion.after
-    or now.lines ~= suggestion.lines + rows
+    or (rows == 0 and now.col < then_.col)
+    or now.after ~= then_.after
+    or now.lines ~= then_.lines + rows
   then
     return nil
   end
-  local lines = api.nvim_buf_get_text(now.buf, suggestion.row, 0, now.row, now.col, {})
+  local lines = api.nvim_buf_get_text(now.buf, then_.row, 0, now.row, now.col, {})
   local text = table.concat(lines, "\n")
-  return vim.startswith(text, suggestion.before) and text:sub(#suggestion.before + 1) or nil
+  return vim.startswith(text, then_.before) and text:sub(#then_.before + 1) or nil
+end
+
+---The choices that go on as it was typed, without what was typed.
+---@param choices midfill.Choice[]
+---@param start string
+---@return midfill.Choice[]
+local function after(choices, start)
+  local left = {}
+  for _, choice in ipairs(choices) do
+    if #start < #choice.text and vim.startswith(choice.text, start) then
+      local rest = { text = choice.text:sub(#start + 1), used = choice.used + #start }
+      left[#left + 1] = vim.tbl_extend("force", choice, rest)
+    end
+  end
+  return left
 end
 
 ---Keep what is left of a suggestion whose start has just been typed; ask for a new one otherwise.
 ---@param debounce_ms integer
 local function follow(debounce_ms)
   if shown then
-    local now = here("")
-    local start = typed(shown, now)
-    if start and #start < #shown.text and vim.startswith(shown.text, start) then
-      if start ~= "" then
-        now.text = shown.text:sub(#start + 1)
-        show(now)
-      end
+    local now = here()
+    local start = typed(shown.place, now)
+    if start == "" then
+      return
+    end
+    local current = shown.choices[shown.index]
+    if start and #start < #current.text and vim.startswith(current.text, start) then
+      local index = #after(vim.list_slice(shown.choices, 1, shown.index), start)
+      show({ place = now, choices = after(shown.choices, start), index = index, invoked = shown.invoked })
       return
     end
   end
   M.clear()
-  timer:start(debounce_ms, 0, vim.schedule_wrap(request))
+  timer:start(debounce_ms, 0, vim.schedule_wrap(function()
+    request(AUTOMATIC)
+  end))
 end
 
 ---@return boolean
 function M.visible()
-  return shown ~= nil and typed(shown, here("")) == ""
+  return shown ~= nil and typed(shown.place, here()) == ""
 end
 
----Insert the suggestion, as an undo step of its own.
+---Whether the server is at work on a suggestion.
+---@return boolean
+function M.waiting()
+  return asked ~= nil
+end
+
+---Put text at the cursor, as an undo step of its own.
+---@param place midfill.Place
+---@param text string
+---@param replaces integer
+local function insert(place, text, replaces)
+  local lines = vim.split(text, "\n", { plain = true })
+  vim.bo.undolevels = vim.bo.undolevels
+  api.nvim_buf_set_text(place.buf, place.row, place.col, place.row, place.col + replaces, lines)
+  local col = #lines[#lines] + (#lines == 1 and place.col or 0)
+  api.nvim_win_set_cursor(0, { place.row + #lines, col })
+  vim.bo.undolevels = vim.bo.undolevels
+end
+
+---Insert the suggestion, or the beginning of it.
+---@param part? fun(text: string): string the beginning that is wanted
 ---@return boolean accepted
-function M.accept()
-  local suggestion = M.visible() and shown
-  if not suggestion then
+function M.accept(part)
+  if not shown or not M.visible() then
     return false
   end
+  local before = shown
+  local choice = before.choices[before.index]
+  local start = part and part(choice.text) or choice.text
+  local left = after(before.choices, start)
   M.clear()
-  local lines = vim.split(suggestion.text, "\n", { plain = true })
-  vim.bo.undolevels = vim.bo.undolevels
-  api.nvim_buf_set_text(suggestion.buf, suggestion.row, suggestion.col, suggestion.row, suggestion.col, lines)
-  local col = #lines[#lines] + (#lines == 1 and suggestion.col or 0)
-  api.nvim_win_set_cursor(0, { suggestion.row + #lines, col })
-  vim.bo.undolevels = vim.bo.undolevels
+  if start == choice.text then
+    insert(before.place, start, choice.replaces)
+    report.accepted(choice.client, choice.item)
+    return true
+  end
+  insert(before.place, start, 0)
+  local index = #after(vim.list_slice(before.choices, 1, before.index), start)
+  show({ place = here(), choices = left, index = index, invoked = before.invoked })
+  report.partly_accepted(choice.client, choice.item, choice.used + #start)
   return true
+end
+
+---Show another suggestion, or ask for one where none is shown.
+---@param step integer 1 or -1
+function M.cycle(step)
+  if not shown or not M.visible() then
+    request(INVOKED)
+  elseif not shown.invoked then
+    -- What is shown while typing is one suggestion; asking makes more of them.
+    request(INVOKED, shown.choices[shown.index].text)
+  elseif #shown.choices > 1 then
+    local index = (shown.index - 1 + step) % #shown.choices + 1
+    show({ place = shown.place, choices = shown.choices, index = index, invoked = true })
+    report.shown(shown.choices[index].client, shown.choices[index].item)
+  end
 end
 
 ---Show nothing, and wait for nothing.
