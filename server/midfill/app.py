@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from midfill.config import Config
@@ -85,8 +86,8 @@ def local_engine(settings: Callable[[], Config]) -> EmbeddedEngine:
 
 def _info(settings: Callable[[], Config]) -> Callable[[Role], ModelInfo]:
     def info(role: Role) -> ModelInfo:
-        config = settings()
-        return _locate(config.complete_model if role == "complete" else config.edit_model).info
+        name = settings().models.of(role)
+        return replace(_locate(name).info, doubt=catalog.doubt(catalog.find(name), role))
 
     return info
 

@@ -328,7 +328,7 @@ def _models_add(options: argparse.Namespace) -> int:
     from midfill.models import catalog
 
     model = catalog.add(options.name, options.path, role=options.role, family=options.family)
-    choose = "set midfill.completeModel or midfill.editModel to its name"
+    choose = "bind it by the setting midfill.models"
     used = f"it is now the default for {model.role}" if model.role else choose
     _tell(f"{model.name} is added ({model.family}, {model.quantization}): {used}.")
     return 0

@@ -9,6 +9,19 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Models:
+    """The names of the models, or of the roles whose defaults they are. What has no model to explain, edits."""
+
+    complete: str = "complete"
+    edit: str = "edit"
+    explain: str = ""
+
+    def of(self, role: str) -> str:
+        """The model of a role, or of the next role that can stand in for it."""
+        return {"complete": self.complete, "edit": self.edit}.get(role) or self.explain or self.edit
+
+
+@dataclass(frozen=True)
 class Config:
     """Defaults are right for an ordinary laptop. The metadata is what `parse` checks a value against."""
 
@@ -39,8 +52,8 @@ class Config:
     """How long `textDocument/completion`, the fallback, may hold up the client's pop-up menu."""
     index: bool = field(default=True, metadata={"is": "true or false"})
     """Whether the symbols of the workspace are indexed, so that the model can be told of other files."""
-    complete_model: str = field(default="complete", metadata={"is": "a model's name or role"})
-    edit_model: str = field(default="edit", metadata={"is": "a model's name or role"})
+    models: Models = field(default=Models(), metadata={"is": 'an object like {"edit": "a model\'s name"}'})
+    """Which model does what."""
     edit_attempts: int = field(default=3, metadata={"is": "a whole number", "from": 1, "to": 5})
     """How often the model may try before an edit is given up."""
     edit_seconds: int = field(default=120, metadata={"is": "a whole number", "from": 1, "to": 3600})
@@ -76,7 +89,13 @@ def parse(settings: object) -> tuple[Config, list[str]]:
 
 
 def _checked(value: object, default: object, wanted: Mapping[str, Any]) -> object:
-    if isinstance(default, tuple):
+    if isinstance(default, Models):
+        if isinstance(value, Mapping) and all(isinstance(each, str) and each for each in value.values()):
+            roles = [each.name for each in fields(Models)]
+            if unknown := [str(role) for role in value if role not in roles]:
+                raise ValueError(f"there is no role {unknown[0]}; the roles are {', '.join(roles)}")
+            return Models(**value)
+    elif isinstance(default, tuple):
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(value)
     elif type(value) is type(default):

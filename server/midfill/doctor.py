@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from typing import Any, get_args
+from typing import Any
 
 import psutil
 
@@ -30,7 +30,8 @@ async def examine() -> dict[str, Any]:
         "engine": _engine(problems),
         "cores": {"physical": psutil.cpu_count(logical=False), "logical": psutil.cpu_count()},
         "memory": {"total": memory.total, "available": memory.available},
-        "models": [_model(role, problems) for role in get_args(Role)],
+        # What explains is the model that edits, unless the user binds another.
+        "models": [_model(role, problems) for role in ("complete", "edit")],
         "problems": problems,
     }
     needed = sum(model["bytes"] for model in findings["models"] if model["usable"]) + 500_000_000
@@ -38,7 +39,7 @@ async def examine() -> dict[str, Any]:
         problems.append(
             _problem(
                 f"Only {memory.available / 1e9:.1f} GB of memory are free.",
-                "Close other programs, or choose a smaller model in midfill.editModel.",
+                "Close other programs, or choose a smaller model in midfill.models.",
             )
         )
     if findings["engine"] is not None:

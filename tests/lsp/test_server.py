@@ -365,12 +365,15 @@ async def test_lists_actions_without_the_model(start: Start, capabilities: Caps)
         "Midfill: Handle errors",
         "Midfill: Add logging",
         "Midfill: Fix: undefined name 'a'",
+        "Midfill: Generate tests",
     ]
     assert not any(action.is_preferred or action.edit for action in offered)
     assert [action.title for action in await actions(client, span(1, 4, 4), broken, only=["quickfix"])] == [
         "Midfill: Fix: undefined name 'a'"
     ]
-    assert await actions(client, span(1, 4, 4), broken, only=["source"]) == []
+    assert [action.title for action in await actions(client, span(1, 4, 4), broken, only=["source"])] == [
+        "Midfill: Generate tests"
+    ]
     assert len(await actions(client, span(1, 4, 4), only=["refactor"])) == 5
     assert [action.title for action in await actions(client, span(1, 4, 16), only=["refactor.extract"])] == [
         "Midfill: Extract function"
@@ -560,4 +563,4 @@ async def test_a_client_that_cannot_resolve_gets_a_command(start: Start) -> None
     capabilities.text_document.code_action.resolve_support = None
     client = await start(["x"], capabilities)
     opened(client, FUNCTION)
-    assert set(await commands(client, span(0, 5, 5))) == {"midfill.act"}
+    assert set(await commands(client, span(0, 5, 5))) == {"midfill.act", "midfill.explainCode"}

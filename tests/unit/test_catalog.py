@@ -292,3 +292,28 @@ def test_a_damaged_list_of_own_models_is_named(folder: Path, content: str) -> No
     (folder / "models.json").write_text(content)
     with pytest.raises(ModelError, match=r"models\.json"):
         catalog.load()
+
+
+# -- roles
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "role", "fits"),
+    [
+        ("qwen2.5-coder-1.5b-instruct", "x.gguf", "edit", True),
+        ("qwen2.5-coder-1.5b-instruct", "x.gguf", "complete", True),
+        ("mine", "/m/qwen2.5-coder-7b-q4_k_m.gguf", "edit", False),
+        ("mine", "/m/qwen2.5-coder-7b-q4_k_m.gguf", "explain", False),
+        ("mine", "/m/qwen2.5-coder-7b-q4_k_m.gguf", "complete", True),
+        ("mine-base", "/m/x.gguf", "edit", False),
+        ("mine", "/m/x.gguf", "edit", True),
+        ("mine", "/m/qwen2.5-7b-instruct.gguf", "complete", False),
+        ("mine", "/m/qwen2.5-7b-instruct.gguf", "explain", True),
+    ],
+)
+def test_doubts_a_model_whose_name_speaks_against_its_role(name: str, file: str, role: str, fits: bool) -> None:
+    model = replace(catalog.find("edit"), name=name, file=file)
+    doubt = catalog.doubt(model, role)
+    assert (doubt == "") is fits
+    if not fits:
+        assert f"set midfill.models.{role}" in doubt

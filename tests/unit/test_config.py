@@ -11,6 +11,14 @@ def test_takes_what_is_right() -> None:
     assert (config.multiline, config.disabled_languages, config.max_line_tokens) == (False, ("markdown",), 20)
 
 
+def test_models_are_bound_to_roles_and_stand_in_for_each_other() -> None:
+    config, problems = parse({"models": {"edit": "mine"}})
+    assert not problems
+    assert [config.models.of(role) for role in ("complete", "edit", "explain")] == ["complete", "mine", "mine"]
+    config, _ = parse({"models": {"explain": "general"}})
+    assert [config.models.of(role) for role in ("complete", "edit", "explain")] == ["complete", "edit", "general"]
+
+
 def test_no_settings_mean_the_defaults() -> None:
     assert parse(None) == (Config(), [])
     assert parse({}) == (Config(), [])
@@ -25,6 +33,8 @@ def test_no_settings_mean_the_defaults() -> None:
         ({"maxLineTokens": True}, "midfill.maxLineTokens: must be a whole number, not True"),
         ({"maxLineTokens": 0}, "midfill.maxLineTokens: must be from 1 to 512, not 0"),
         ({"disabledLanguages": "go"}, "midfill.disabledLanguages: must be a list of language names, not 'go'"),
+        ({"models": "mine"}, 'midfill.models: must be an object like {"edit": "a model\'s name"}, not \'mine\''),
+        ({"models": {"edt": "a"}}, "midfill.models: there is no role edt; the roles are complete, edit, explain"),
         ({"disabledLanguages": [1]}, "midfill.disabledLanguages: must be a list of language names, not [1]"),
     ],
 )

@@ -375,22 +375,26 @@ def test_a_cancelled_edit_says_so() -> None:
 @pytest.mark.parametrize(
     ("marked", "problems", "offered"),
     [
-        (ADD, (), ["docstring", "refactor", "annotate", "errors", "logging"]),
+        (ADD, (), ["docstring", "refactor", "annotate", "errors", "logging", "tests", "explain"]),
         ("x = 1‸\n", (), []),
-        ("«x = 1»\n", (), ["refactor", "extract", "simplify", "rename", "modernize"]),
+        ("«x = 1»\n", (), ["refactor", "extract", "simplify", "rename", "modernize", "explain", "review"]),
         ("«  \n»", (), []),
         ("x = 1‸\n", ("bad",), ["fix"]),
-        (ADD, ("bad",), ["docstring", "refactor", "annotate", "errors", "logging", "fix"]),
-        ("def f(a: int) -> None:‸ ...\n", (), ["docstring", "refactor", "implement", "errors", "logging"]),
+        (ADD, ("bad",), ["docstring", "refactor", "annotate", "errors", "logging", "fix", "tests", "explain"]),
+        (
+            "def f(a: int) -> None:‸ ...\n",
+            (),
+            ["docstring", "refactor", "implement", "errors", "logging", "tests", "explain"],
+        ),
         (
             "def f(a: int) -> None:\n    g()\n    # TODO: mo‸re\n",
             (),
-            ["docstring", "refactor", "implement", "errors", "logging"],
+            ["docstring", "refactor", "implement", "errors", "logging", "tests", "explain"],
         ),
         (
             "class A:\n    def f(self):‸\n        raise NotImplementedError('later')\n",
             (),
-            ["docstring", "refactor", "implement", "annotate", "errors", "logging"],
+            ["docstring", "refactor", "implement", "annotate", "errors", "logging", "tests", "explain"],
         ),
     ],
 )

@@ -266,6 +266,22 @@ def test_imports_before_the_answer_go_to_the_top_of_the_file() -> None:
     assert taken_out("import os", "") == ("import os", [])
 
 
+def test_imports_go_into_the_scope_when_the_files_imports_are_in_it() -> None:
+    edit(
+        "«import re\n\n\ndef f(x):\n    return re.sub('a', 'b', x)\n»\ny = 1\n",
+        "refactor",
+        "import os\nimport re\n\n\ndef f(x):\n    return re.sub(os.name, json.dumps(x), x)",
+        after="import re\nimport os\nimport json\n\n\ndef f(x):\n    return re.sub(os.name, json.dumps(x), x)\n"
+        "\ny = 1\n",
+    )
+    edit(
+        "«import re\n\n\ndef f(x):\n    return re.sub('a', 'b', x)\n»\ny = 1\n",
+        "refactor",
+        "def f(x):\n    return re.sub('a', 'c', x)",
+        after="import re\n\ndef f(x):\n    return re.sub('a', 'c', x)\n\ny = 1\n",
+    )
+
+
 def test_a_module_that_the_answer_needs_is_imported() -> None:
     edit(
         "def f(x):‸\n    return x\n",

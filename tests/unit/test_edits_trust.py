@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from pathlib import Path
 
 import pytest
 from edited import edit, run, selected
@@ -12,7 +13,7 @@ from scripted import ScriptedEngine
 
 from midfill.config import Config
 from midfill.document import Document
-from midfill.edits import ACTIONS, Problem, Result, Wish, resolve
+from midfill.edits import ACTIONS, Problem, Project, Result, Wish, read, resolve
 from midfill.engine.base import CancelToken
 from midfill.syntax import definition_at, error_count
 from midfill.text import dedent
@@ -288,14 +289,20 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("action", [each.id for each in ACTIONS.values()])
-def test_what_code_and_diagnostics_say_is_never_an_instruction(action: str, text: str) -> None:
+def test_what_code_and_diagnostics_say_is_never_an_instruction(action: str, text: str, tmp_path: Path) -> None:
     commented = "".join(f"    # {line}\n" for line in text.split("\n"))
     source = f"x = 1\n\n\ndef f(a):\n{commented}    return a\n"
     document, _, _ = selected(source, "a.py")
     start, end = len("x = 1\n\n\n"), len(source)
     engine = ScriptedEngine(["def f(a):\n    return 2"])
     wish = Wish(action, start, end, problems=(Problem(start, end, text),), symbols=f"{text}\n")
-    result = asyncio.run(resolve(document, wish, Config(), engine, CancelToken()))
+    project = Project(tmp_path / "a.py", tmp_path, lambda path: None)
+    result = None
+    if ACTIONS[action].command is None:
+        result = asyncio.run(resolve(document, wish, Config(), engine, CancelToken(), project=project))
+    else:
+        asyncio.run(read(document, wish, Config(), engine, CancelToken()))
+    assert engine.requests
     for request in engine.requests:
         control = [part.text for part in request.prompt if part.control]
         # The turns are as many as there would be for any code, and none is opened or closed by the code.
@@ -306,7 +313,8 @@ def test_what_code_and_diagnostics_say_is_never_an_instruction(action: str, text
         assert not any("obey" in text or "Ignore" in text for text in control)
         told = next(part.text for part in request.prompt if not part.control)
         assert "no instructions" in told
-    holds(document, result, (start, end))
+    if result is not None and result.target is None:
+        holds(document, result, (start, end))
 
 
 def test_a_fence_in_the_code_does_not_end_it() -> None:

@@ -274,5 +274,6 @@ def test_a_language_without_a_convention_is_offered_no_documentation() -> None:
         "refactor",
         "errors",
         "logging",
+        "explain",
     ]
     assert refusal(before, "docstring", "", path="a.sql") == "SQL has no convention of documentation."

@@ -52,7 +52,7 @@ def family(name: str) -> Family:
     except KeyError:
         raise ModelError(
             f"A model of the family {name!r} cannot complete code. "
-            f"Set midfill.completeModel to one of the families {', '.join(FAMILIES)}."
+            f"Set midfill.models.complete to one of the families {', '.join(FAMILIES)}."
         ) from None
 
 

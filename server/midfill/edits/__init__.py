@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from midfill.config import Config
 from midfill.document import Document
-from midfill.edits import imports, work
+from midfill.edits import explain, imports, testing, work
 from midfill.edits.actions import ACTIONS, Action
 from midfill.edits.diff import moved
 from midfill.edits.offer import Offer, propose
+from midfill.edits.testing import Project, Target
 from midfill.edits.work import Asking, Patch, Problem, Report, Wish
 from midfill.engine.base import CancelToken, Engine, Usage
 from midfill.errors import EditRejected, UsageError
 from midfill.syntax import error_count
 from midfill.text import Edit
 
-__all__ = ["ACTIONS", "Action", "Offer", "Problem", "Result", "Wish", "propose", "rebased", "resolve"]
+__all__ = [
+    "ACTIONS",
+    "Action",
+    "Offer",
+    "Problem",
+    "Project",
+    "Reading",
+    "Result",
+    "Target",
+    "Wish",
+    "propose",
+    "read",
+    "rebased",
+    "resolve",
+]
 
 
 @dataclass(frozen=True)
 class Result:
     """`edits` in the document's byte offsets; empty when, and only when, there is a `reason`.
 
-    `confirm`: they delete so much that the user should look first.
+    `confirm`: they delete so much that the user should look first. Where there is a `target`, they are
+    edits of that document instead, which may have to be created first.
     """
 
     edits: tuple[Edit, ...]
@@ -34,10 +50,22 @@ class Result:
     usage: Usage
     total_ms: float
     patch: Patch | None = None
+    target: Target | None = None
 
     @property
     def confirm(self) -> bool:
         return self.patch is not None and self.patch.confirm
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What an action gave to read: Markdown, or findings; or the `reason` why there is nothing."""
+
+    text: str
+    findings: tuple[Problem, ...]
+    reason: str | None
+    usage: Usage
+    total_ms: float
 
 
 def _unheard(message: str, tokens: int, fraction: float) -> None:
@@ -52,22 +80,64 @@ async def resolve(
     cancel: CancelToken,
     report: Report = _unheard,
     actions: Mapping[str, Action] = ACTIONS,
+    project: Project | None = None,
 ) -> Result:
     """Make the edit. A refused answer goes back to the model with the reason, `config.edit_attempts` times in all.
 
-    Raises `ModelError` or `EngineError`; `UsageError` for an unknown action.
+    `project` says where the document is, which tests need to know. Raises `ModelError` or `EngineError`;
+    `UsageError` for an action that is unknown or gives no edit.
     """
     action = actions.get(wish.action)
-    if action is None:
-        raise UsageError(f"There is no action {wish.action!r}; choose one of {', '.join(actions)}.")
+    if action is None or action.command is not None:
+        known = ", ".join(each.id for each in actions.values() if each.command is None)
+        raise UsageError(f"There is no action {wish.action!r} that edits; choose one of {known}.")
     asking = Asking(config, engine, cancel, report)
-    patch, reason = None, None
+    patch, target, reason = None, None, None
     try:
-        patch = await work.edit(document, wish, action, asking)
+        if action.form == "tests":
+            patch, target = await _tests(document, wish, asking, project)
+        else:
+            patch = await work.edit(document, wish, action, asking)
     except EditRejected as refusal:
         reason = str(refusal)
     millis = (time.perf_counter() - asking.started) * 1000
-    return Result(patch.edits if patch else (), asking.attempts, reason, asking.usage, millis, patch)
+    return Result(patch.edits if patch else (), asking.attempts, reason, asking.usage, millis, patch, target)
+
+
+async def read(
+    document: Document,
+    wish: Wish,
+    config: Config,
+    engine: Engine,
+    cancel: CancelToken,
+    report: Report = _unheard,
+    hear: Callable[[str], None] = lambda _: None,
+) -> Reading:
+    """Explain or review code. `hear` is given the explanation so far, as it grows.
+
+    Raises `ModelError` or `EngineError`.
+    """
+    asking = Asking(config, engine, cancel, report, "explain", hear)
+    text, reason = "", None
+    findings: list[Problem] = []
+    try:
+        if ACTIONS[wish.action].form == "review":
+            findings = await explain.review(document, wish, asking)
+        else:
+            text = await explain.explanation(document, wish, asking)
+    except EditRejected as refusal:
+        reason = str(refusal)
+    millis = (time.perf_counter() - asking.started) * 1000
+    return Reading(text, tuple(findings), reason, asking.usage, millis)
+
+
+async def _tests(
+    document: Document, wish: Wish, asking: Asking, project: Project | None
+) -> tuple[Patch, Target | None]:
+    if project is None:
+        raise EditRejected("The file is not saved in a folder, so there is no place for its tests; save it first.")
+    patch, target = await testing.write_tests(document, wish, asking, project)
+    return patch, None if target.document is document else target
 
 
 def rebased(old: Document, new: Document, patch: Patch) -> tuple[Edit, ...] | None:

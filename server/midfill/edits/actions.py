@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["refactor.rewrite", "refactor.extract", "quickfix"]
-Target = Literal["documentable", "annotatable", "definition", "code", "selection", "diagnostic", "gap"]
-Form = Literal["documentation", "annotations", "rewrite"]
+Kind = Literal["refactor.rewrite", "refactor.extract", "quickfix", "source"]
+Target = Literal["documentable", "annotatable", "definition", "testable", "code", "selection", "diagnostic", "gap"]
+Form = Literal["documentation", "annotations", "rewrite", "tests", "explanation", "review"]
 Check = Literal["signature", "comments", "names", "adds"]
 
 DEFAULT_INSTRUCTION = "Refactor this code: make it simpler and clearer without changing what it does."
@@ -30,6 +30,11 @@ class Action:
     instruction: str = ""
     checks: tuple[Check, ...] = ()
     languages: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str | None:
+        """The command of an action from which no edit comes, but something to read."""
+        return {"explanation": "midfill.explainCode", "review": "midfill.review"}.get(self.form)
 
 
 ACTIONS = {
@@ -108,5 +113,8 @@ ACTIONS = {
             checks=("signature",),
         ),
         Action("fix", "Fix", "quickfix", "diagnostic"),
+        Action("tests", "Generate tests", "source", "testable", "tests"),
+        Action("explain", "Explain", "source", "code", "explanation"),
+        Action("review", "Review selection", "source", "selection", "review"),
     )
 }

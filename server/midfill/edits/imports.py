@@ -108,6 +108,24 @@ def insertion(document: Document, lines: Sequence[str]) -> list[Edit]:
     return [Edit(at, at, block)]
 
 
+def together(document: Document, edit: Edit, lines: Sequence[str]) -> list[Edit]:
+    """An edit with the imports that it needs: in its own text, where that is where the file has its imports."""
+    added = insertion(document.edited([edit]), lines)
+    if not added:
+        return [edit]
+    (new,) = added
+    text = edit.text.encode("utf-8", "surrogatepass")
+    end = edit.start + len(text)
+    if new.start <= edit.start:
+        return [new, edit]
+    if new.start >= end:
+        at = new.start - end + edit.end
+        return [edit, Edit(at, at, new.text)]
+    at = new.start - edit.start
+    whole = text[:at] + new.text.encode("utf-8", "surrogatepass") + text[at:]
+    return [Edit(edit.start, edit.end, whole.decode("utf-8", "surrogatepass"))]
+
+
 _BUILTINS = {*dir(builtins), "__file__", "__path__", "__class__", "__module__", "__qualname__", "__annotations__"}
 # Names that mean one thing wherever they are used without a definition.
 _HOMES = {

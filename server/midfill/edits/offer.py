@@ -10,6 +10,7 @@ from midfill.document import Document
 from midfill.edits.actions import ACTIONS, Action
 from midfill.edits.annotate import lacks_types
 from midfill.edits.scope import note_at
+from midfill.edits.testing import TESTED
 from midfill.edits.work import Problem
 from midfill.syntax import Definition, code_tokens, definition_at, doc_of, kind_at, parameters
 from midfill.text import is_blank
@@ -50,6 +51,7 @@ def propose(
         "documentable": definition is not None and documents,
         "annotatable": definition is not None and _annotatable(document, definition),
         "definition": definition is not None,
+        "testable": definition is not None and language in TESTED,
         "code": definition is not None or selected,
         "selection": selected,
         "gap": definition is not None and _is_gap(document, definition, start, end),

@@ -104,7 +104,7 @@ def refused(before: Document, scope: Scope, code: str, rules: Rules, added: Sequ
         or _strayed(before, after, scope, rules)
         or _signature_changed(before, after, scope, rules)
         or next(filter(None, (_CHECKS[check](before, after, scope) for check in rules.checks)), None)
-        or python_refused(before, before.edited([edit, *imports.insertion(before, added)]))
+        or python_refused(before, before.edited(imports.together(before, edit, added)))
     )
 
 
@@ -144,7 +144,7 @@ def annotations_refused(before: Document, edit: Edit, added: Sequence[str]) -> s
         return "The code has a syntax error."
     if _without_annotations(before.code) != _without_annotations(after.code):
         return "The edit would change more than annotations."
-    return python_refused(before, before.edited([edit, *imports.insertion(before, added)]))
+    return python_refused(before, before.edited(imports.together(before, edit, added)))
 
 
 def deletes_much(scope: Scope, code: str, share: int) -> bool:

@@ -68,19 +68,33 @@ class Asking:
     """Questions to the model for one wish: how many there were, and what they have cost."""
 
     def __init__(
-        self, config: Config, engine: Engine, cancel: CancelToken, report: Report, role: Role = "edit"
+        self,
+        config: Config,
+        engine: Engine,
+        cancel: CancelToken,
+        report: Report,
+        role: Role = "edit",
+        hear: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.config, self.engine, self.cancel, self.report, self.role = config, engine, cancel, report, role
+        """`hear` is given all that is written of an answer, whenever more of it is there."""
+        self.config, self.engine, self.cancel, self.report = config, engine, cancel, report
+        self.role, self.hear = role, hear
         self.attempts = 0
         self.usage = Usage()
         self.started = time.perf_counter()
 
     async def answer(
-        self, turns: Sequence[prompt.Turn], begun: str, most: int, stop: tuple[str, ...], old: str = ""
+        self,
+        turns: Sequence[prompt.Turn],
+        begun: str,
+        most: int,
+        stop: tuple[str, ...],
+        old: str = "",
+        whole: bool = True,
     ) -> str:
         """One attempt: what the model writes after `begun`. Raises `EditRejected` when it was cut short.
 
-        `old` is what it may repeat.
+        `old` is what it may repeat. An answer that need not be `whole` may grow too long, and is cut.
         """
         self.attempts += 1
         first = self.attempts == 1
@@ -101,12 +115,15 @@ class Asking:
         async with aclosing(self.engine.generate(request, self.cancel)) as chunks:
             async for last in chunks:
                 written += last.text
+                self.hear(begun + written)
                 self.report("Writing", last.usage.generated, min(last.usage.generated / expected, 0.95))
         self.usage = added(self.usage, last.usage)
         if last.finish is None:
             raise EditRejected("Cancelled.")
         if last.finish == "deadline":
             raise EditRejected(f"It took longer than {self.config.edit_seconds} seconds (midfill.editSeconds).")
+        if last.finish == "length" and not whole:
+            return f"{written.rstrip()} …"
         if last.finish == "length":
             raise EditRejected("The answer grew too long; select less code.")
         return written
@@ -186,10 +203,10 @@ async def _annotate(document: Document, wish: Wish, asking: Asking) -> Patch:
             continue
         if edit.text == document.text.slice(edit.start, edit.end):
             raise EditRejected(f"`{definition.name}` has all the annotations that the model knows of.")
-        lines = await asyncio.to_thread(_needed, document, [edit], edit.text, [])
+        lines = await asyncio.to_thread(_needed, document, edit, edit.text, [])
         reason = await asyncio.to_thread(verify.annotations_refused, document, edit, lines)
         if reason is None:
-            return _patch(document, [edit], span, lines)
+            return _patch(document, edit, span, lines)
         turns = asking.again(turns, begun + written, reason)
 
 
@@ -239,13 +256,11 @@ async def _rewrite(document: Document, wish: Wish, action: Action, asking: Askin
             turns = asking.again(turns, begun + written, str(refusal))
             continue
         edit = Edit(scope.start, scope.end, scope.restored(code))
-        lines = await asyncio.to_thread(_needed, document, [edit], code, lines)
+        lines = await asyncio.to_thread(_needed, document, edit, code, lines)
         reason = await asyncio.to_thread(verify.refused, document, scope, code, rules, lines)
         if reason is None:
-            old = document.text.slice(scope.start, scope.end)
-            edits = minimal_edits(old, scope.restored(code), scope.start)
             confirm = verify.deletes_much(scope, code, asking.config.confirm_deletions)
-            return replace(_patch(document, edits, (scope.start, scope.end), lines), confirm=confirm)
+            return replace(_patch(document, edit, (scope.start, scope.end), lines), confirm=confirm)
         turns = asking.again(turns, prompt.fenced(code, name) if whole else begun + written, reason)
 
 
@@ -289,19 +304,28 @@ def _listed(document: Document, wish: Wish, scope: Scope) -> list[tuple[int, str
     ]
 
 
-def _needed(document: Document, edits: Sequence[Edit], code: str, lines: Sequence[str]) -> list[str]:
+def _needed(document: Document, edit: Edit, code: str, lines: Sequence[str]) -> list[str]:
     """The imports to add: those that the model wrote before its code, and those that the code lacks for sure."""
-    lines = imports.lacking(document, lines)
+    after = document.edited([edit])
+    lines = imports.lacking(after, lines)
     if _is_python(document):
-        after = document.edited([*edits, *imports.insertion(document, lines)]).code
-        unknown = (imports.unbound(after) or set()) - (imports.unbound(document.code) or set())
-        lines = imports.lacking(document, [*lines, *imports.known(unknown, code)])
+        complete = document.edited(imports.together(document, edit, lines)).code
+        unknown = (imports.unbound(complete) or set()) - (imports.unbound(document.code) or set())
+        lines = imports.lacking(after, [*lines, *imports.known(unknown, code)])
     return lines
 
 
-def _patch(document: Document, edits: Sequence[Edit], span: Span, lines: Sequence[str]) -> Patch:
-    whole = [*imports.insertion(document, lines), *edits]
-    return Patch(tuple(sorted(whole, key=lambda each: (each.start, each.end))), span, tuple(lines))
+def _patch(document: Document, edit: Edit, span: Span, lines: Sequence[str]) -> Patch:
+    """An edit as the lines that differ, and the imports where they belong."""
+    edits: list[Edit] = []
+    outside: tuple[str, ...] = ()
+    for each in imports.together(document, edit, lines):
+        if (each.start, each.end) == (edit.start, edit.end):
+            edits += minimal_edits(document.text.slice(edit.start, edit.end), each.text, edit.start)
+        else:
+            edits.append(each)
+            outside = tuple(lines)
+    return Patch(tuple(edits), span, outside)
 
 
 def _require_whole(document: Document, definition: Definition) -> None:

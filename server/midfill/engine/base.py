@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-Role = Literal["complete", "edit"]
+Role = Literal["complete", "edit", "explain"]
 Finish = Literal["end", "stop", "length", "deadline"]
 
 
@@ -91,12 +91,14 @@ class Chunk:
 class ModelInfo:
     """The model bound to a role. `family` is a row of `completion/fim.py` and of `edits/prompt.py`.
 
-    `context` is how many tokens prompt and answer may have together.
+    `context` is how many tokens prompt and answer may have together. `doubt`: a sentence for the user, where the
+    model does not seem to fit the role.
     """
 
     name: str
     family: str
     context: int
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from lsprotocol import types
 
 from midfill.document import Document
-from midfill.edits import ACTIONS, Problem, Result, Wish, propose, rebased, resolve
+from midfill.edits import ACTIONS, Problem, Project, Reading, Result, Target, Wish, propose, rebased, resolve
+from midfill.edits.work import Report
 from midfill.engine.base import CancelToken
 from midfill.errors import EditRejected, MidfillError, UsageError
 from midfill.lsp import convert
@@ -21,8 +25,12 @@ KINDS = [
     types.CodeActionKind.RefactorRewrite,
     types.CodeActionKind.RefactorExtract,
     types.CodeActionKind.QuickFix,
+    types.CodeActionKind.Source,
 ]
 _CHANGED = "The file has changed since the action was offered; ask again."
+# Bytes of another file that is read to extend it.
+_LARGEST_READ = 1_000_000
+T = TypeVar("T")
 _CHANGED_MEANWHILE = "The code changed while the edit was made; ask again."
 
 
@@ -62,14 +70,48 @@ def register(server: Server) -> None:
 async def act(server: Server, data: dict[str, Any]) -> tuple[Document, Result]:
     """Make the edit that `data` (see `_data`) describes, on the version that it names.
 
-    Where the document has changed meanwhile, but not the code that the edit changes, it is the edit for the newest
-    version, which is returned with it. Raises `EditRejected` otherwise, and what `resolve` raises.
+    The document is the one that the edits are for: where it has changed meanwhile, but not the code that they
+    change, the newest version; for tests, theirs. Raises `EditRejected` otherwise, and what `resolve` raises.
+    """
+
+    async def edit(document: Document, wish: Wish, cancel: CancelToken, report: Report) -> Result:
+        project = _project(server, document)
+        result = await resolve(document, wish, server.config, server.engine, cancel, report, project=project)
+        if wish.action == "refactor" and wish.instruction.strip():
+            server.last_instruction = wish.instruction.strip()
+        return result
+
+    document, result = await work_on(server, data, edit)
+    if result.patch is None:
+        return document, result
+    if result.target is not None:
+        _require_creation(server, result.target)
+        document = result.target.document
+    newest = server.documents.get(document.uri)
+    if newest is document or (newest is None and result.target is not None):
+        return document, result
+    edits = None if newest is None else await asyncio.to_thread(rebased, document, newest, result.patch)
+    if newest is None or edits is None:
+        raise EditRejected(_CHANGED_MEANWHILE)
+    return newest, replace(result, edits=edits)
+
+
+async def work_on(
+    server: Server,
+    data: dict[str, Any],
+    work: Callable[[Document, Wish, CancelToken, Report], Coroutine[Any, Any, T]],
+) -> tuple[Document, T]:
+    """Do what `data` describes, with a progress bar that can cancel it.
+
+    Raises `EditRejected` where `data` is about an older version, and what `work` raises.
     """
     document = server.documents.get(str(data.get("uri")))
     if document is None or data.get("version") not in (None, document.version):
         raise EditRejected(_CHANGED)
     cancel = CancelToken()
     wish = _wish(server, document, data)
+    action = ACTIONS.get(wish.action)
+    server.doubt("explain" if action and action.command else "edit")
     progress = Progress(server, title_of(data), on_cancel=cancel.cancel)
 
     def report(message: str, tokens: int, fraction: float) -> None:
@@ -78,22 +120,46 @@ async def act(server: Server, data: dict[str, Any]) -> tuple[Document, Result]:
     report("Looking", 0, 0.0)
     try:
         wish = replace(wish, symbols=server.signatures(document, wish.start))
-        task = asyncio.ensure_future(resolve(document, wish, server.config, server.engine, cancel, report))
-        result = await asyncio.shield(task)
+        return document, await asyncio.shield(asyncio.ensure_future(work(document, wish, cancel, report)))
     except asyncio.CancelledError:
         cancel.cancel()
         raise
     finally:
         progress.end()
-    if wish.action == "refactor" and wish.instruction.strip():
-        server.last_instruction = wish.instruction.strip()
-    newest = server.documents.get(document.uri)
-    if newest is document or result.patch is None:
-        return document, result
-    edits = None if newest is None else await asyncio.to_thread(rebased, document, newest, result.patch)
-    if newest is None or edits is None:
-        raise EditRejected(_CHANGED_MEANWHILE)
-    return newest, replace(result, edits=edits)
+
+
+def _project(server: Server, document: Document) -> Project | None:
+    """Where a document is, for whoever looks for its tests."""
+    path = path_of(document.uri)
+    if path is None:
+        return None
+    folders = [each for uri in server.workspace.folders if (each := path_of(uri)) and each in path.parents]
+    root = max(folders, key=lambda each: len(each.parts), default=path.parent)
+
+    def read(path: Path) -> Document | None:
+        if known := server.documents.get(path.as_uri()):
+            return known
+        try:
+            if path.stat().st_size > _LARGEST_READ:
+                return None
+            return Document.open(path.as_uri(), None, 0, path.read_bytes().decode("utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    return Project(path, root, read)
+
+
+def _require_creation(server: Server, target: Target) -> None:
+    """Raises `EditRejected` where a file is to be created and the client cannot do that."""
+    workspace = server.client_capabilities.workspace
+    client = workspace.workspace_edit if workspace else None
+    able = (
+        client
+        and client.document_changes
+        and types.ResourceOperationKind.Create in (client.resource_operations or ())
+    )
+    if target.creates and not able:
+        raise EditRejected(f"This editor cannot create files for a server; create {target.path} and ask again.")
 
 
 def title_of(data: dict[str, Any]) -> str:
@@ -104,9 +170,13 @@ def title_of(data: dict[str, Any]) -> str:
 
 def told(result: Result) -> dict[str, Any]:
     """What `data.result` of a resolved action, and the result of a command, say about an edit."""
+    return {"attempts": result.attempts, **told_of(result)}
+
+
+def told_of(result: Result | Reading) -> dict[str, Any]:
+    """Why there is nothing, if so, and what the answer has cost."""
     usage = result.usage
     return {
-        "attempts": result.attempts,
         "reason": result.reason,
         "tokens": {
             "prompt": usage.prompt,
@@ -133,6 +203,7 @@ def workspace_edit(server: Server, document: Document, result: Result, label: st
         label,
         server.config.confirm_edits or result.confirm,
         workspace.workspace_edit if workspace else None,
+        creates=result.target is not None and result.target.creates,
     )
 
 
@@ -157,7 +228,9 @@ def _list(server: Server, document: Document, params: types.CodeActionParams) ->
             diagnostics=fixes,
             tags=[types.CodeActionTag.LlmGenerated] if tagged else None,
         )
-        if offer.asks and _asks(server.client_capabilities):
+        if action.command is not None:
+            shown.command = types.Command(offer.title, action.command, arguments=[data])
+        elif offer.asks and _asks(server.client_capabilities):
             shown.command = types.Command(offer.title, "midfill.askInstruction", arguments=[data])
         elif resolves:
             shown.data = data
@@ -211,6 +284,12 @@ def _wish(server: Server, document: Document, data: dict[str, Any]) -> Wish:
 
 def _problem(server: Server, document: Document, diagnostic: types.Diagnostic) -> Problem:
     return Problem(*convert.offsets(document.text, diagnostic.range, server.encoding), diagnostic.message)
+
+
+def path_of(uri: str) -> Path | None:
+    """The path of a file's URI; None for what is no file."""
+    parts = urlsplit(uri)
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
 def _asks(capabilities: types.ClientCapabilities) -> bool:

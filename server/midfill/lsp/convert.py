@@ -134,19 +134,27 @@ def workspace_edit(
     label: str,
     needs_confirmation: bool,
     capabilities: types.WorkspaceEditClientCapabilities | None,
+    creates: bool = False,
 ) -> types.WorkspaceEdit:
-    """Versioned where the client knows versions, and marked as a model's work where it knows annotations."""
+    """Versioned where the client knows versions, and marked as a model's work where it knows annotations.
+
+    `creates`: the document has to be created first, which the client must be able to do.
+    """
     ranges = [lsp_range(document.text, edit.start, edit.end, encoding) for edit in edits]
     plain = [types.TextEdit(at, edit.text) for at, edit in zip(ranges, edits, strict=True)]
     if capabilities is None or not capabilities.document_changes:
         return types.WorkspaceEdit(changes={document.uri: plain})
-    identifier = types.OptionalVersionedTextDocumentIdentifier(document.uri, document.version)
+    # Version 0 is one of a file that is not open.
+    identifier = types.OptionalVersionedTextDocumentIdentifier(document.uri, document.version or None)
+    new = [types.CreateFile(document.uri)] if creates else []
     if capabilities.change_annotation_support is None:
-        return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(identifier, plain)])
+        return types.WorkspaceEdit(document_changes=[*new, types.TextDocumentEdit(identifier, plain)])
     marked = [types.AnnotatedTextEdit("midfill", edit.range, edit.new_text) for edit in plain]
     annotation = types.ChangeAnnotation(label, needs_confirmation, "Written by a language model on this machine.")
+    for each in new:
+        each.annotation_id = "midfill"
     return types.WorkspaceEdit(
-        document_changes=[types.TextDocumentEdit(identifier, marked)],
+        document_changes=[*new, types.TextDocumentEdit(identifier, marked)],
         change_annotations={"midfill": annotation},
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lsprotocol import types
 
-from midfill.lsp import code_action, commands, completion, index, sync, warm
+from midfill.lsp import code_action, commands, completion, explain, index, sync, warm
 from midfill.lsp.progress import show_loading
 from midfill.lsp.server import Server, midfill_settings
 
@@ -15,6 +15,7 @@ def register(server: Server) -> None:
     completion.register(server)
     code_action.register(server)
     commands.register(server)
+    explain.register(server)
     warm.register(server)
     index.register(server)
     show_loading(server)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -28,7 +29,8 @@ from midfill.completion.context import NOTHING, Context, Fragment, gather
 from midfill.completion.recent import Recent
 from midfill.config import Config, parse
 from midfill.document import Document
-from midfill.engine.base import CancelToken, Engine
+from midfill.engine.base import CancelToken, Engine, Role
+from midfill.errors import MidfillError
 from midfill.index.symbols import path_below
 from midfill.lsp import convert
 from midfill.lsp.index import Indexes
@@ -63,6 +65,10 @@ class Server(LanguageServer):
         self.index = Indexes(self)
         self.settings_at_start: object = None
         self.last_instruction = ""
+        self.serves_documents: bool | None = None
+        """Whether the client asks us for the text of documents that are no files; None: not known yet."""
+        self.reviewed: set[str] = set()
+        """The documents that show findings of a review."""
         self._said: set[str] = set()
 
     @property
@@ -76,6 +82,8 @@ class Server(LanguageServer):
         self._said.clear()
         for problem in problems:
             self.say(problem, types.MessageType.Warning)
+        if self.config.models != Config().models:
+            self.doubt("complete")
 
     def say(self, message: str, kind: types.MessageType = types.MessageType.Error) -> None:
         """Show the user a message; the same one only once until something changes."""
@@ -83,6 +91,18 @@ class Server(LanguageServer):
             self._said.add(message)
             log.info("%s", message)
             self.window_show_message(types.ShowMessageParams(kind, message))
+
+    def forget_review(self, uri: str) -> None:
+        """Take the findings of a review away."""
+        if uri in self.reviewed:
+            self.reviewed.discard(uri)
+            self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
+
+    def doubt(self, role: Role) -> None:
+        """Say, once, that the model of a role does not seem to fit it."""
+        with contextlib.suppress(MidfillError):
+            if doubt := self.engine.info(role).doubt:
+                self.say(doubt, types.MessageType.Warning)
 
     def look(self, document: Document, cursor: int, told: Context) -> Context:
         """What other files of the workspace tell about the code at a byte offset; the `Look` of a completion."""

@@ -37,6 +37,7 @@ def register(server: Server) -> None:
         server.documents.pop(uri, None)
         server.completer.memory.forget(uri)
         server.recent.forget(uri)
+        server.forget_review(uri)
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:

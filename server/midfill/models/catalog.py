@@ -87,6 +87,26 @@ def find(role_or_name: str) -> Model:
     raise UsageError(f"There is no model {role_or_name!r}.{hint} Known: {', '.join(known)}.")
 
 
+def doubt(model: Model, role: str) -> str:
+    """Why a model may not fit a role, as a sentence for the user; empty where nothing speaks against it."""
+    words = set(re.split(r"[^a-z0-9.]+", f"{model.name} {Path(model.file).stem}".lower()))
+    if model.family == "qwen2.5-coder" and role == "complete" and "coder" not in words and "instruct" in words:
+        return (
+            f"The model {model.name} may not know how to complete in the middle of code; set "
+            "midfill.models.complete to a coder model."
+        )
+    if role != "complete" and ("base" in words or ("coder" in words and not words & _FOLLOWS)):
+        return (
+            f"The model {model.name} seems to be a base model, which does not follow instructions; set "
+            f"midfill.models.{role} to an instruct model."
+        )
+    return ""
+
+
+# What the names of models that follow instructions have in common.
+_FOLLOWS = frozenset(("instruct", "chat", "it", "sft", "dpo", "rlhf", "assistant", "instruction"))
+
+
 def models_dir() -> Path:
     """The folder of the model files: `MIDFILL_MODELS`, else in the user's data folder. It need not exist."""
     if chosen := os.environ.get("MIDFILL_MODELS"):
