@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -132,25 +132,56 @@ def show(results: Sequence[Result], columns: Sequence[str]) -> None:
     console.print(verdicts)
     for name, points in curves(results).items():
         console.print(f"Confidence, {name}: {_advice(points)}")
+    for name, shares in told_apart(results).items():
+        mean, weakest = shares["confidence"], shares["weakest"]
+        console.print(f"Right above wrong, {name}: {mean:.0%} by confidence, {weakest:.0%} by the weakest token.")
 
 
-def curves(results: Sequence[Result]) -> dict[str, list[dict[str, float]]]:
-    """For suggestions made while typing: how many are right, and how many are left, beyond each threshold."""
+def typed(results: Sequence[Result]) -> dict[str, list[tuple[Answer, bool]]]:
+    """The suggestions made while typing, by what is typed."""
     groups: dict[str, Callable[[Result], bool]] = {
         "real code, one line": lambda each: each.case.kind in ("eol", "midword", "line", "span"),
         "tested code, one line": lambda each: each.kind.tested and not each.kind.invoked,
         "blocks": lambda each: each.kind.invoked,
     }
+    return {name: mine for name, belongs in groups.items() if (mine := _while_typing(filter(belongs, results)))}
+
+
+def _while_typing(results: Iterable[Result]) -> list[tuple[Answer, bool]]:
+    """What is suggested while typing, were there no gate, and whether it is right; nothing if none of it is."""
+    found = []
+    for each in results:
+        system = "other trigger" if each.kind.invoked else "no gate"
+        if system in each.scores and each.scores[system].shown:
+            found.append((each.answers[system], each.scores[system].right))
+    return found if any(right for _, right in found) else []
+
+
+def curves(results: Sequence[Result]) -> dict[str, list[dict[str, float]]]:
+    """For suggestions made while typing: how many are right, and how many are left, beyond each threshold."""
     found: dict[str, list[dict[str, float]]] = {}
-    for name, belongs in groups.items():
-        sure = []
-        for each in filter(belongs, results):
-            system = "other trigger" if each.kind.invoked else "no gate"
-            if system in each.scores and each.scores[system].shown:
-                sure.append((each.answers[system].confidence or 0.0, each.scores[system].right))
-        points = [_point(sure, threshold) for threshold in THRESHOLDS]
-        if sure and any(right for _, right in sure):
-            found[name] = [point for point in points if point["shown"]]
+    for name, mine in typed(results).items():
+        sure = [(answer.confidence or 0.0, right) for answer, right in mine]
+        found[name] = [point for threshold in THRESHOLDS if (point := _point(sure, threshold))["shown"]]
+    return found
+
+
+def told_apart(results: Sequence[Result]) -> dict[str, dict[str, float]]:
+    """How often a right suggestion has the higher value of a right and a wrong one, by mean and weakest token."""
+    found: dict[str, dict[str, float]] = {}
+    for name, mine in typed(results).items():
+        known = [(answer, right) for answer, right in mine if answer.weakest is not None]
+        right = [answer for answer, right in known if right]
+        wrong = [answer for answer, right in known if not right]
+        if right and wrong:
+            found[name] = {
+                key: fmean(
+                    (getattr(good, key) > getattr(bad, key)) + (getattr(good, key) == getattr(bad, key)) / 2
+                    for good in right
+                    for bad in wrong
+                )
+                for key in ("confidence", "weakest")
+            }
     return found
 
 
@@ -176,6 +207,7 @@ def as_json(results: Sequence[Result], columns: Sequence[str], about: dict[str, 
             name: {"recommended": recommended(points)["threshold"], "points": points}
             for name, points in curves(results).items()
         },
+        "told apart": told_apart(results),
         "cases": [
             {
                 "id": each.case.id,

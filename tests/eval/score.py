@@ -31,6 +31,7 @@ class Answer:
     millis: float = 0.0
     evaluated: int = 0
     generated: int = 0
+    weakest: float | None = None
 
     @property
     def final(self) -> str:

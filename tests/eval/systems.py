@@ -71,7 +71,7 @@ def midfill_system(window: Editor, reader: Editor, folder: Path, own_trigger: bo
         evaluated = (told.get("prompt") or {}).get("evaluated", 0)
         return Answer(
             case.buffer, text, start, end, told["reason"], told.get("confidence"), told["raw"], millis, evaluated,
-            told["generated"],
+            told["generated"], told.get("weakest"),
         )  # fmt: skip
 
     return fill

@@ -254,6 +254,7 @@ async def test_explains_the_last_completion(start: Start, capabilities: Caps) ->
         "source": "model",
         "text": "m(prices)",
         "confidence": 0.905,
+        "weakest": 0.905,
         "raw": "m(prices)",
         "model": "scripted-complete",
         "generated": 3,

@@ -204,3 +204,20 @@ async def test_the_model_is_told_of_what_was_edited_lately(begin: Begin, tmp_pat
     told, _, rest = _plain(explained)["prompt"]["text"].partition(text.partition("\n")[0])
     assert "def a(cart, item):\n    cart.add(item, silent=True)\n" in told, told
     assert rest
+
+
+async def test_the_model_is_told_of_the_imports_that_its_window_leaves_out(begin: Begin, tmp_path: Path) -> None:
+    folder = filled(tmp_path / "shop", 1)
+    client = await begin(folder)
+    uri = (folder / "long.py").as_uri()
+    text = "import decimal\n\n" + "def f(a, b):\n    return a + b\n\n\n" * 600 + "x = "
+    item = types.TextDocumentItem(uri, "python", 1, text)
+    client.text_document_did_open(types.DidOpenTextDocumentParams(item))
+    params = types.InlineCompletionParams(
+        types.InlineCompletionContext(types.InlineCompletionTriggerKind.Invoked),
+        types.TextDocumentIdentifier(uri),
+        types.Position(text.count("\n"), 4),
+    )
+    await client.text_document_inline_completion_async(params)
+    explained = await client.protocol.send_request_async("midfill/explain", {"textDocument": {"uri": uri}})
+    assert _plain(explained)["prompt"]["text"].startswith("<|fim_prefix|>import decimal\ndef f(a, b):\n")

@@ -14,6 +14,7 @@ from scripted import ScriptedEngine
 from midfill.completion import Completer
 from midfill.completion.cache import Memory
 from midfill.completion.context import Context, Fragment
+from midfill.completion.window import Window
 from midfill.config import Config
 from midfill.document import Document
 from midfill.engine.base import CancelToken, Chunk, Request, Usage
@@ -553,7 +554,7 @@ def test_what_other_files_tell_stands_first_and_stays() -> None:
     told = Context((Fragment("lib/util.py", "def helper(a, b): ...\n"),), project="shop", path="app.py")
     looks = 0
 
-    def look(document: Document, cursor: int, before: Context) -> Context:
+    def look(document: Document, window: Window, before: Context) -> Context:
         nonlocal looks
         looks += 1
         return before if before.fragments else told
@@ -575,6 +576,25 @@ def test_what_other_files_tell_stands_first_and_stays() -> None:
         await Completer(Config(), engine, memory, look).complete(document, cursor + 1, False, CancelToken())
         assert looks == before
         assert engine.requests[1].prompt[:6] == prompt[:6]
+
+    asyncio.run(run())
+
+
+def test_how_sure_the_model_is() -> None:
+    (completion, *_) = suggest("x = ‸\n", "y")
+    assert 0 < completion.weakest <= completion.confidence < 1
+
+
+def test_imports_that_the_window_leaves_out_stand_before_it() -> None:
+    told = Context(imports="import os\n")
+
+    async def run() -> None:
+        engine = ScriptedEngine(["y"])
+        document = Document.open("file:///app.py", None, 1, "x = 1\n" * 9)
+        completer = Completer(Config(), engine, Memory(), lambda document, window, before: told)
+        await completer.complete(document, len(document.text), True, CancelToken())
+        texts = [part.text for part in engine.requests[0].prompt]
+        assert texts[:2] == ["<|fim_prefix|>", "import os\n" + "x = 1\n" * 6]
 
     asyncio.run(run())
 

@@ -169,6 +169,15 @@ def test_bars_compare_the_cases_that_both_have_answered() -> None:
     assert verdicts["HE multi line: pass@1 above the raw prompt"].verdict == "not measured"
 
 
+def test_what_tells_right_from_wrong() -> None:
+    found = []
+    for number, (text, confidence, weakest) in enumerate([("1", 0.9, 0.2), ("2", 0.5, 0.3), ("2", 0.6, 0.1)]):
+        case = Case(str(number), "eol", "a.py", "x = ", "1", "\n")
+        found.append(report.result(case, {"midfill": answer(case, text, confidence=confidence, weakest=weakest)}))
+    assert report.told_apart(found) == {"real code, one line": {"confidence": 1.0, "weakest": 0.5}}
+    assert report.told_apart(results()) == {}
+
+
 def test_of_the_ways_to_ask_the_peer_the_better_one_counts() -> None:
     case = EOL
     given = {"midfill": answer(case, "1 + 2)", confidence=0.9), "infill": answer(case, "")}

@@ -25,11 +25,11 @@ _WRITING = 0.4
 # After so many times the latency target nobody waits any more for a suggestion that was not asked for.
 _PATIENCE = 20
 
-Look = Callable[[Document, int, Context], Context]
-"""What other files tell about the code at a byte offset, if the model has been told the third value before."""
+Look = Callable[[Document, Window, Context], Context]
+"""What stands elsewhere and helps with the code of a window, if the model has been told the third value before."""
 
 
-def blind(document: Document, cursor: int, told: Context) -> Context:
+def blind(document: Document, window: Window, told: Context) -> Context:
     """No other file is known."""
     return NOTHING
 
@@ -172,7 +172,7 @@ class Completer:
                 return replace(asked, reason="late" if finish == "deadline" else "empty")
             return replace(asked, reason=answer.rejection())
         best, *others = suggestions
-        asked = replace(asked, confidence=best.confidence)
+        asked = replace(asked, confidence=best.confidence, weakest=best.weakest)
         if not invoked and best.confidence * 100 < self.config.min_confidence:
             return replace(asked, reason="unlikely")
         return replace(asked, outcome="shown", text=best.text, replaces=best.replaces, others=tuple(others))
@@ -180,7 +180,7 @@ class Completer:
     def _informed(self, window: Window, document: Document, known: Sequence[Window]) -> Window:
         """The window with what other files tell; as before, if that still serves, since a change is read anew."""
         told = next((each.context for each in known if each.context.fragments), NOTHING)
-        return replace(window, context=self.look(document, window.cursor, told))
+        return replace(window, context=self.look(document, window, told))
 
 
 def _heals(document: Document, cursor: int) -> bool:
@@ -191,7 +191,7 @@ def _heals(document: Document, cursor: int) -> bool:
 def _prompt(document: Document, window: Window, family: str) -> tuple[Part, ...]:
     return fim.prompt(
         fim.family(family),
-        before_anchor=fim.readable(window.before),
+        before_anchor=window.context.imports + fim.readable(window.before),
         typed=fim.readable(document.text.data[window.anchor : window.cursor]),
         after_cursor=fim.readable(window.after),
         context=window.context,

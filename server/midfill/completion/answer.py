@@ -106,11 +106,12 @@ class Answer:
         What is much less likely than the first is not worth it.
         """
         found: dict[str, Suggestion] = {}
-        for index in sorted(self.ended, key=lambda index: (index > 0, -self._confidence(index))):
+        for index in sorted(self.ended, key=lambda index: (index > 0, -self._sureness(index)[0])):
             suggestion = self._clean(index)
             if isinstance(suggestion, Suggestion):
-                confidence = self._confidence(index, len(suggestion.text))
-                found.setdefault(suggestion.text.strip(), replace(suggestion, confidence=confidence))
+                confidence, weakest = self._sureness(index, len(suggestion.text))
+                sure = replace(suggestion, confidence=confidence, weakest=weakest)
+                found.setdefault(suggestion.text.strip(), sure)
         first, *others = found.values() or (None,)
         if first is None:
             return []
@@ -173,7 +174,7 @@ class Answer:
         sound = postprocess.soundest(text, errors, tolerated_errors(document, cursor), brief)
         return Suggestion(sound) if sound.strip() else "breaksSyntax"
 
-    def _confidence(self, index: int, length: int | None = None) -> float:
-        """Over the pieces of which the first `length` characters consist."""
+    def _sureness(self, index: int, length: int | None = None) -> tuple[float, float]:
+        """The mean and the smallest probability of the pieces of which the first `length` characters consist."""
         logprobs = [logprob for start, logprob in self._pieces[index] if length is None or start < length]
-        return math.exp(fmean(logprobs)) if logprobs else 0.0
+        return (math.exp(fmean(logprobs)), math.exp(min(logprobs))) if logprobs else (0.0, 0.0)

@@ -31,8 +31,10 @@ MEMBERS_NEAR, MEMBERS_FAR = 12, 4
 LINES, FRAGMENTS, ALIKE = 16, 2, 0.25
 # Places edited lately that are told of at most, and the share of their identifiers that are in the code at hand.
 EDITS, EDITS_ALIKE = 2, 0.4
-# The part of the budget that the fragments and the edits may take.
-FRAGMENTS_SHARE = 0.4
+# Bytes of imports that are shown of those which the window leaves out.
+IMPORTS = 1000
+# The parts of the budget that the edits and the fragments may take.
+EDITS_SHARE, FRAGMENTS_SHARE = 0.3, 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class Context:
     """Fragments in the order of the prompt, and the symbols that they tell of.
 
     `weighed` are also those that the code at hand used and that there was no room for: that they are missing is no
-    reason to begin anew. `project` and `path` name the place of the file at hand, as the model is told.
+    reason to begin anew. `project` and `path` name the place of the file at hand, as the model is told; `imports`
+    are those of it that the window leaves out.
     """
 
     fragments: tuple[Fragment, ...] = ()
@@ -56,6 +59,7 @@ class Context:
     weighed: frozenset[Symbol] = frozenset()
     project: str = ""
     path: str = ""
+    imports: str = ""
 
     @property
     def size(self) -> int:
@@ -90,14 +94,11 @@ def gather(
         missed = sum(not _is_detail(each.symbol) for each in new)
         if missed < MISSED and all(_tells(previous, each) for each in alike_edits):
             return previous
-    chosen = _within(budget, [each for each in wanted if not has_secret(each.symbol.signature + each.symbol.doc)])
+    recent = list(_fitting(alike_edits, int(budget * EDITS_SHARE)))
+    left = budget - sum(map(_size, recent))
+    chosen = _within(left, [each for each in wanted if not has_secret(each.symbol.signature + each.symbol.doc)])
     told = _told(chosen)
-    left = min(budget - sum(map(_size, told)), int(budget * FRAGMENTS_SHARE))
-    recent: list[Fragment] = []
-    for edit in alike_edits:
-        if _size(edit) <= left:
-            recent.append(edit)
-            left -= _size(edit)
+    left = min(left - sum(map(_size, told)), int(budget * FRAGMENTS_SHARE))
     alike = _alike(uses, [(where, other) for where, other in others if where != path], left, recent)
     symbols_told = frozenset(each.symbol for each in chosen)
     weighed = symbols_told.union(each.symbol for each in wanted if each.near)
@@ -286,11 +287,16 @@ def _alike(
         and not any(each.path == path and _shares_lines(each.text, text) for each in edits)
     ]
     scored.sort(key=lambda each: -each[0])
-    for _, path, text in scored[:FRAGMENTS]:
-        fragment = Fragment(path, text)
-        if _size(fragment) <= budget and not has_secret(text):
-            budget -= _size(fragment)
-            yield fragment
+    likest = (Fragment(path, text) for _, path, text in scored[:FRAGMENTS])
+    return _fitting((each for each in likest if not has_secret(each.text)), budget)
+
+
+def _fitting(fragments: Iterable[Fragment], budget: int) -> Iterator[Fragment]:
+    """Those for which there is room, one after the other."""
+    for each in fragments:
+        if _size(each) <= budget:
+            budget -= _size(each)
+            yield each
 
 
 def _alike_edits(uses: _Uses, edits: Iterable[Fragment]) -> Iterator[Fragment]:
@@ -328,7 +334,7 @@ def _size(fragment: Fragment) -> int:
     return len(fragment.path.encode()) + len(fragment.text.encode()) + 2
 
 
-def imports_above(document: Document, path: str, start: int, most: int = 1000) -> str:
+def imports_above(document: Document, path: str, start: int, most: int = IMPORTS) -> str:
     """The imports that a window which begins at byte offset `start` leaves out; at most `most` bytes of them."""
     lines: list[str] = []
     for first, last in extracted(document, path).import_spans:

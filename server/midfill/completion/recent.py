@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from midfill.document import Document
 
 # Places that are remembered, and the lines above and below an edit that belong to its place.
-PLACES, AROUND = 8, 4
+PLACES, AROUND = 8, 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,14 @@ Reason = Rejection | Literal["cancelled", "superseded", "modelMissing", "engineF
 class Suggestion:
     """Text in place of the `replaces` bytes behind the cursor, which are closers that it contains itself.
 
-    `confidence` is the geometric mean of the probabilities that the model gave to its tokens, 0 to 1.
+    `confidence` is the geometric mean of the probabilities that the model gave to its tokens, `weakest` the
+    smallest of them, 0 to 1.
     """
 
     text: str
     replaces: int = 0
     confidence: float = 1.0
+    weakest: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Completion:
     text: str = ""
     replaces: int = 0
     confidence: float = 1.0
+    weakest: float = 1.0
     others: tuple[Suggestion, ...] = ()
     raw: str = ""
     model: str = ""

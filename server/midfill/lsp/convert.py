@@ -105,6 +105,7 @@ def explanation(completion: Completion, text: Text, encoding: Encoding) -> dict[
         "source": completion.source,
         "text": completion.text,
         "confidence": round(completion.confidence, 3),
+        "weakest": round(completion.weakest, 3),
         "raw": completion.raw,
         "model": completion.model,
         "prompt": {

@@ -25,8 +25,9 @@ from pygls.protocol import (
 import midfill
 from midfill.completion import Completer, Completion
 from midfill.completion.cache import Memory
-from midfill.completion.context import NOTHING, Context, Fragment, gather
+from midfill.completion.context import NOTHING, Context, Fragment, gather, imports_above
 from midfill.completion.recent import Recent
+from midfill.completion.window import Window
 from midfill.config import Config, parse
 from midfill.document import Document
 from midfill.engine.base import CancelToken, Engine, Role
@@ -104,8 +105,8 @@ class Server(LanguageServer):
             if doubt := self.engine.info(role).doubt:
                 self.say(doubt, types.MessageType.Warning)
 
-    def look(self, document: Document, cursor: int, told: Context) -> Context:
-        """What other files of the workspace tell about the code at a byte offset; the `Look` of a completion."""
+    def look(self, document: Document, window: Window, told: Context) -> Context:
+        """What stands elsewhere in the workspace and helps with a window's code; the `Look` of a completion."""
         found = self.index.at(document.uri)
         if found is None:
             return NOTHING
@@ -118,12 +119,15 @@ class Server(LanguageServer):
         budget = self.completer.memory.pace.budget(self.config.latency_target_ms)
         edits = [
             Fragment(where, place.text)
-            for place in self.recent.elsewhere(document, cursor, budget.before * 3 // 2)
+            for place in self.recent.elsewhere(document, window.cursor, budget.before * 3 // 2)
             if (where := path_below(workspace.root, place.document.uri)) is not None
         ]
         previous = told if told.fragments else None
-        told = gather(document, path, cursor, workspace, budget.context, others, previous, edits)
-        return replace(told, project=workspace.root.name, path=path) if told.fragments else NOTHING
+        told = gather(document, path, window.cursor, workspace, budget.context, others, previous, edits)
+        imports = imports_above(document, path, window.anchor - len(window.before))
+        if not told.fragments and not imports:
+            return NOTHING
+        return replace(told, project=workspace.root.name, path=path, imports=imports)
 
     def signatures(self, document: Document, at: int) -> str:
         """What the code around a byte offset uses from other files, for an edit: a line of code each."""
