@@ -29,6 +29,7 @@ class ByteModel:
         self.vocabulary = Vocabulary([b"", *(bytes([b]) for b in range(256))])
         self.sessions = Sessions(self, sequences)
         self.payoff = Payoff()
+        self.begin: tuple[int, ...] = ()
         self.threads = 1
         self.cells: dict[int, list[int]] = {}
         self.evaluated: list[int] = []

@@ -1,46 +1,121 @@
-"""Fill-in-the-middle prompts: one row a model family.
+"""Fill-in-the-middle prompts: one row a model family, in the words of the family's own documentation.
 
-The prompt is anchored: the text from the anchor to the cursor stands behind the middle token, as the beginning
-of the answer, so that typing only ever appends to the prompt.
+Two forms: PSM, prefix before suffix, and SPM, suffix before prefix. The prompt is anchored: the text from the anchor
+to the cursor stands behind the middle token, as the beginning of the answer, so that typing only ever appends to the
+prompt. That holds in both forms. A family without a middle token needs no anchor: its suffix comes first, and the
+prefix, which is last, is what typing appends to.
+
+The token that begins a text (BOS) is in no row: the vocabulary says whether there is one, and the engine adds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
-from midfill.completion.context import NOTHING, Context, Fragment
+from midfill.completion.context import NOTHING, Context
 from midfill.engine.base import Part
 from midfill.errors import ModelError
 
 
 @dataclass(frozen=True)
 class Family:
-    """The control tokens around the three texts, in the order prefix, suffix, middle (PSM).
+    """The control tokens around the three texts, and how a project's other files stand in front of them.
 
-    `project` and `file` stand before the name of a project and of each of its files.
+    `middle` is empty where the prefix comes last. `stops` are the control tokens that end an answer besides the
+    vocabulary's own. `project` and `file` stand before the name of a project and of each of its files; without a
+    `file` mark the family knows no other files. `inside`: what of that belongs to the prefix, behind its token, and
+    not in front of all: nothing, the `path` of the file at hand, or the `files` with it.
     """
 
     name: str
+    form: Literal["PSM", "SPM"]
     prefix: str
     suffix: str
     middle: str
-    project: str
-    file: str
+    stops: tuple[str, ...] = ()
+    project: str = ""
+    file: str = ""
+    inside: Literal["", "path", "files"] = ""
 
+
+_QWEN = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
+_STAR = ("<fim_prefix>", "<fim_suffix>", "<fim_middle>")
+_DEEPSEEK = ("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>")
 
 FAMILIES = {
     family.name: family
     for family in (
-        # Qwen2.5-Coder technical report (arXiv 2409.12186), section 3.2.
-        Family(
-            "qwen2.5-coder",
-            "<|fim_prefix|>",
-            "<|fim_suffix|>",
-            "<|fim_middle|>",
-            "<|repo_name|>",
-            "<|file_sep|>",
+        # Qwen2.5-Coder technical report (arXiv 2409.12186), section 3.2; the stop tokens from the README's example.
+        *(
+            Family(
+                name,
+                "PSM",
+                *_QWEN,
+                stops=(
+                    "<|endoftext|>",
+                    "<|im_end|>",
+                    "<|fim_prefix|>",
+                    "<|fim_suffix|>",
+                    "<|fim_pad|>",
+                    "<|repo_name|>",
+                    "<|file_sep|>",
+                ),
+                project="<|repo_name|>",
+                file="<|file_sep|>",
+            )
+            for name in ("qwen2.5-coder", "qwen3-coder")
         ),
+        # Meta's codellama/llama/generation.py, infilling_prompt_tokens: "<PRE> {pre} <SUF>{suf} <MID>". The prefix has
+        # SentencePiece's leading space, suffix and middle have none. No format for other files is documented.
+        Family("codellama", "PSM", "▁<PRE>", "▁<SUF>", "▁<MID>", stops=("▁<EOT>",)),
+        # DeepSeek-Coder's README, "Code Insertion" and "Repository Level Code Completion": files follow each other,
+        # each under a comment with its path.
+        *(
+            Family(name, "PSM", *_DEEPSEEK, stops=("<｜end▁of▁sentence｜>", "<|EOT|>"), file="#", inside="files")
+            for name in ("deepseek-coder", "deepseek-coder-v2", "wizardcoder-deepseek")
+        ),
+        # StarCoder (arXiv 2305.06161), section 5.1, and the model card's "Fill-in-the-middle".
+        *(
+            Family(name, "PSM", *_STAR, stops=("<|endoftext|>",), project="<reponame>", file="<filename>")
+            for name in ("starcoder", "wizardcoder-starcoder", "refact")
+        ),
+        # StarCoder 2 (arXiv 2402.19173), section 5: the path is the beginning of the prefix.
+        Family(
+            "starcoder2",
+            "PSM",
+            *_STAR,
+            stops=("<|endoftext|>", "<file_sep>"),
+            project="<repo_name>",
+            file="<file_sep>",
+            inside="path",
+        ),
+        # Model card stabilityai/stable-code-3b; the tokens are StarCoder's.
+        Family("stablecode", "PSM", *_STAR, stops=("<|endoftext|>",), project="<reponame>", file="<filename>"),
+        # Granite Code (arXiv 2405.04324), section 3.2: StarCoder's tokens.
+        Family("granite-code", "PSM", *_STAR, stops=("<|endoftext|>",), project="<reponame>", file="<filename>"),
+        # Model card google/codegemma-2b: the terminators of its example. What stands between a file's separator and
+        # its prefix is its path.
+        Family(
+            "codegemma",
+            "PSM",
+            *_QWEN,
+            stops=("<eos>", *_QWEN, "<|file_separator|>"),
+            file="<|file_separator|>",
+        ),
+        # Mistral's mistral-common, InstructTokenizer.encode_fim. Other files as in continue's template for it.
+        Family("codestral", "SPM", "[PREFIX]", "[SUFFIX]", "", stops=("</s>",), file="+++++ ", inside="files"),
+        # Seed-Coder (arXiv 2506.03524), section 2.2: SPM only. No format for other files is documented.
+        Family(
+            "seed-coder",
+            "SPM",
+            "<[fim-prefix]>",
+            "<[fim-suffix]>",
+            "<[fim-middle]>",
+            stops=("<[end▁of▁sentence]>", "<[fim-suffix]>", "<[fim-prefix]>", "<[fim-middle]>"),
+        ),
+        # Model card JetBrains/Mellum-4b-base, "Fill in the middle with additional files as context".
+        Family("mellum", "SPM", *_STAR, stops=("<|endoftext|>", "<filename>"), file="<filename>"),
     )
 }
 
@@ -52,7 +127,7 @@ def family(name: str) -> Family:
     except KeyError:
         raise ModelError(
             f"A model of the family {name!r} cannot complete code. "
-            f"Set midfill.models.complete to one of the families {', '.join(FAMILIES)}."
+            f"Set midfill.models.complete to a model of one of the families {', '.join(FAMILIES)}."
         ) from None
 
 
@@ -60,23 +135,27 @@ def prompt(
     family: Family, before_anchor: str, typed: str, after_cursor: str, context: Context = NOTHING
 ) -> tuple[Part, ...]:
     """What changes least comes first: other files, the text before the anchor, the suffix, what is being typed."""
-    return (
-        *(_project(family, context) if context.fragments else ()),
-        Part(family.prefix, control=True),
-        Part(before_anchor),
-        Part(family.suffix, control=True),
-        Part(after_cursor),
-        Part(family.middle, control=True),
-        Part(typed),
-    )
+    outside, inside = _project(family, context) if context.fragments and family.file else ((), ())
+    # Without a middle token the prefix goes on to the cursor.
+    before = Part(before_anchor if family.middle else before_anchor + typed, opens=not inside)
+    prefix = (Part(family.prefix, control=True), *inside, before)
+    suffix = (Part(family.suffix, control=True), Part(after_cursor))
+    middle = (Part(family.middle, control=True), Part(typed)) if family.middle else ()
+    return (*outside, *((*prefix, *suffix) if family.form == "PSM" else (*suffix, *prefix)), *middle)
 
 
-def _project(family: Family, context: Context) -> Iterator[Part]:
-    yield Part(family.project, control=True)
-    yield Part(f"{context.project}\n")
-    for fragment in (*context.fragments, Fragment(context.path, "")):
-        yield Part(family.file, control=True)
-        yield Part(f"{fragment.path}\n{fragment.text}")
+def _project(family: Family, context: Context) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+    """The other files and the head of this one: what stands in front of all, and what in the prefix."""
+    files: list[Part] = []
+    if family.project:
+        files += [Part(family.project, control=True), Part(f"{context.project}\n")]
+    for fragment in context.fragments:
+        files += [Part(family.file, control=True), Part(f"{fragment.path}\n{fragment.text}")]
+    files.append(Part(family.file, control=True))
+    path = Part(f"{context.path}\n")
+    if family.inside == "files":
+        return (), (*files, path)
+    return (tuple(files), (path,)) if family.inside == "path" else ((*files, path), ())
 
 
 def readable(data: bytes) -> str:

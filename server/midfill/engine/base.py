@@ -21,10 +21,12 @@ class Part:
 
     The user's text is never a control part, so that a file which contains `<|fim_middle|>` cannot steer
     the model. Parts are tokenized one by one: a change in one leaves the tokens of the others as they were.
+    `opens`: the part is the beginning of a text, in front of which some tokenizers put a space.
     """
 
     text: str
     control: bool = False
+    opens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,17 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """The chat template in a model's file, and the texts of the tokens that begin and end a text."""
+
+    source: str
+    begin: str = ""
+    end: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """The model bound to a role. `family` is a row of `completion/fim.py` and of `edits/prompt.py`.
+    """The model bound to a role. `family` is a row of `completion/fim.py` and of `edits/chat.py`.
 
     `context` is how many tokens prompt and answer may have together. `doubt`: a sentence for the user, where the
     model does not seem to fit the role.

@@ -38,6 +38,8 @@ class LanguageModel(Protocol):
 
     sessions: Sessions
     payoff: Payoff
+    begin: tuple[int, ...]
+    """The tokens that every prompt begins with."""
 
     @property
     def vocabulary(self) -> Vocabulary: ...
@@ -274,6 +276,9 @@ def _tokens(model: LanguageModel, request: Request) -> tuple[list[tuple[int, ...
         dropped = whole[len(parts[-1]) :]
     if not any(parts):
         raise EngineError("The prompt is empty.")
+    # A chat template may have written it already.
+    if model.begin and next((part[:1] for part in parts if part), ()) != model.begin:
+        parts.insert(0, model.begin)
     return parts, dropped, healing
 
 

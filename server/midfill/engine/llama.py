@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,10 +101,11 @@ class LlamaModel:
         self._memory = llama.llama_get_memory(self._context)
         self.sessions = Sessions(self, SEQUENCES)
         self._batch = llama.llama_batch_init(BATCH, 0, 1)
-        self._vocab = llama.llama_model_get_vocab(self._model)
-        self.vocabulary = Vocabulary(self._spellings())
+        tokenizer = Tokenizer(llama.llama_model_get_vocab(self._model), file.info.stops)
+        self.vocabulary = Vocabulary(tokenizer.spellings())
+        self.begin = tokenizer.begin
         # The long parts of a prompt are the same from keystroke to keystroke.
-        self.tokenize = lru_cache(maxsize=64)(self._tokenize)
+        self.tokenize = lru_cache(maxsize=64)(tokenizer.tokenize)
 
     @property
     def threads(self) -> int:
@@ -210,27 +212,86 @@ class LlamaModel:
             self._llama.llama_model_free(self._model)
             self._model = None
 
-    def _tokenize(self, part: Part) -> tuple[int, ...]:
+
+class Tokenizer:
+    """The vocabulary of a model: `spellings` are the bytes of each token, empty where the token ends an answer.
+
+    `begin` are the tokens that every prompt begins with. `stops`: texts of tokens that end an answer although the
+    vocabulary does not say so.
+    """
+
+    def __init__(self, vocab: Any, stops: Sequence[str] = ()) -> None:
+        self._llama, self._vocab = _library(), vocab
+        llama = self._llama
+        self.ids = {}
+        for token in range(llama.llama_vocab_n_tokens(vocab)):
+            self.ids[(llama.llama_vocab_get_text(vocab, token) or b"").decode("utf-8", "replace")] = token
+        self.begin = (llama.llama_vocab_bos(vocab),) if llama.llama_vocab_get_add_bos(vocab) else ()
+        self.stops = frozenset(self.ids[text] for text in stops if text in self.ids)
+        # SentencePiece puts a space in front of a text. A line end in front of ours takes it, and is cut off.
+        line = self._raw(b"\n", False)
+        spaced = line and self._spelling(line[0]) == b" "
+        self._line = line if spaced else ()
+
+    @property
+    def ends(self) -> list[int]:
+        """The tokens that end an answer, by the vocabulary and by `stops`."""
+        count = self._llama.llama_vocab_n_tokens(self._vocab)
+        return [t for t in range(count) if t in self.stops or self._llama.llama_vocab_is_eog(self._vocab, t)]
+
+    def tokenize(self, part: Part) -> tuple[int, ...]:
+        if part.control and part.text in self.ids:
+            return (self.ids[part.text],)
         data = part.text.encode("utf-8", "surrogatepass")
-        room = len(data) + 1
+        if self._line and not part.opens:
+            tokens = self._raw(b"\n" + data, part.control)
+            if tokens[: len(self._line)] == self._line:
+                return tokens[len(self._line) :]
+        return self._raw(data, part.control)
+
+    def prompt(self, parts: Sequence[Part]) -> list[int]:
+        """The tokens of a whole prompt."""
+        tokens = [token for part in parts for token in self.tokenize(part)]
+        return tokens if tuple(tokens[:1]) == self.begin else [*self.begin, *tokens]
+
+    def spellings(self) -> list[bytes]:
+        llama, vocab = self._llama, self._vocab
+        ends = llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_UNKNOWN | llama.LLAMA_TOKEN_ATTR_UNUSED
+        spellings = []
+        for token in range(llama.llama_vocab_n_tokens(vocab)):
+            silent = llama.llama_vocab_get_attr(vocab, token) & ends or llama.llama_vocab_is_eog(vocab, token)
+            spellings.append(b"" if silent or token in self.stops else self._spelling(token))
+        return spellings
+
+    def _spelling(self, token: int) -> bytes:
+        room = 256
+        buffer = ctypes.create_string_buffer(room)
+        length = self._llama.llama_token_to_piece(self._vocab, token, buffer, room, 0, True)
+        return buffer.raw[: max(length, 0)]
+
+    def _raw(self, data: bytes, control: bool) -> tuple[int, ...]:
+        room = len(data) + 2
         tokens = (self._llama.llama_token * room)()
-        count = self._llama.llama_tokenize(self._vocab, data, len(data), tokens, room, False, part.control)
+        count = self._llama.llama_tokenize(self._vocab, data, len(data), tokens, room, False, control)
         if count < 0:
             raise EngineError("llama.cpp could not tokenize the prompt. Please report this.")
         return tuple(tokens[:count])
 
-    def _spellings(self) -> list[bytes]:
-        llama, vocab = self._llama, self._vocab
-        buffer = ctypes.create_string_buffer(256)
-        ends = llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_UNKNOWN | llama.LLAMA_TOKEN_ATTR_UNUSED
-        spellings = []
-        for token in range(llama.llama_vocab_n_tokens(vocab)):
-            if llama.llama_vocab_get_attr(vocab, token) & ends or llama.llama_vocab_is_eog(vocab, token):
-                spellings.append(b"")
-                continue
-            length = llama.llama_token_to_piece(vocab, token, buffer, len(buffer), 0, True)
-            spellings.append(buffer.raw[: max(length, 0)])
-        return spellings
+
+@contextlib.contextmanager
+def vocabulary(path: Path, stops: Sequence[str] = ()) -> Iterator[Tokenizer]:
+    """The vocabulary of a GGUF file, without its weights. Raises `LoadError`."""
+    llama = _library()
+    parameters = llama.llama_model_default_params()
+    parameters.vocab_only = True
+    _complaints.clear()
+    model = llama.llama_model_load_from_file(os.fsencode(path), parameters)
+    if not model:
+        raise LoadError(_complaints[0] if _complaints else "llama.cpp gives no reason")
+    try:
+        yield Tokenizer(llama.llama_model_get_vocab(model), stops)
+    finally:
+        llama.llama_model_free(model)
 
 
 # What llama_decode returns when no cells are free, and when the abort callback said so.

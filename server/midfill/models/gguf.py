@@ -1,9 +1,10 @@
-"""The header of a GGUF file, which says what kind of model it holds."""
+"""The header of a GGUF file, which says what kind of model it holds and has its vocabulary."""
 
 from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Container
 from typing import Any, BinaryIO
 
 _SCALARS = {
@@ -21,9 +22,12 @@ _SCALARS = {
 }
 _STRING, _ARRAY = 8, 9
 
+TOKENS = "tokenizer.ggml.tokens"
+"""The key of the list of the tokens' texts."""
 
-def metadata(stream: BinaryIO) -> dict[str, Any]:
-    """The strings, numbers and booleans of a GGUF header (version 2 or 3); arrays are skipped.
+
+def metadata(stream: BinaryIO, lists: Container[str] = ()) -> dict[str, Any]:
+    """The strings, numbers and booleans of a GGUF header (version 2 or 3); of the arrays, those named by `lists`.
 
     The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Raises `ValueError`.
     """
@@ -43,33 +47,37 @@ def metadata(stream: BinaryIO) -> dict[str, Any]:
         return struct.unpack(layout, data)[0]
 
     def string() -> str:
-        start = stream.tell() + 8
-        skip(scalar("<Q"))
-        size = stream.tell() - start
-        stream.seek(start)
+        size = scalar("<Q")
+        if size > end - stream.tell():
+            raise ValueError("its header is cut off")
         return stream.read(size).decode("utf-8", "replace")
 
-    def value(kind: int) -> Any:
+    def array(wanted: bool) -> list[str] | None:
+        element, count = scalar("<I"), scalar("<Q")
+        if element in _SCALARS:
+            skip(count * struct.calcsize(_SCALARS[element]))
+        elif element != _STRING:
+            raise ValueError(f"its header has an array of unknown type {element}")
+        elif wanted:
+            return [string() for _ in range(count)]
+        else:
+            for _ in range(count):
+                skip(scalar("<Q"))
+        return None
+
+    def value(kind: int, wanted: bool) -> Any:
         if kind in _SCALARS:
             return scalar(_SCALARS[kind])
         if kind == _STRING:
             return string()
-        if kind != _ARRAY:
-            raise ValueError(f"its header has a value of unknown type {kind}")
-        element, count = scalar("<I"), scalar("<Q")
-        if element in _SCALARS:
-            skip(count * struct.calcsize(_SCALARS[element]))
-        elif element == _STRING:
-            for _ in range(count):
-                skip(scalar("<Q"))
-        else:
-            raise ValueError(f"its header has an array of unknown type {element}")
-        return None
+        if kind == _ARRAY:
+            return array(wanted)
+        raise ValueError(f"its header has a value of unknown type {kind}")
 
     if stream.read(4) != b"GGUF":
         raise ValueError("it does not begin with the letters GGUF")
     if (version := scalar("<I")) not in (2, 3):
         raise ValueError(f"its GGUF version {version} is not supported")
     skip(8)  # The number of tensors.
-    pairs = ((string(), value(scalar("<I"))) for _ in range(scalar("<Q")))
+    pairs = ((key := string(), value(scalar("<I"), key in lists)) for _ in range(scalar("<Q")))
     return {key: found for key, found in pairs if found is not None}

@@ -1,0 +1,220 @@
+"""Conversations: how the turns are marked, for each family of models that follow instructions.
+
+A model's own chat template is used where its file has one, and else the row of its family. What is said, by us or by
+the user's code, is put in afterwards and is never a control part, so it cannot end a turn.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from midfill.engine.base import ModelInfo, Part, Template
+from midfill.errors import ModelError
+
+Speaker = Literal["system", "user", "assistant"]
+
+# A chat template that is longer than this is no chat template; and so long may rendering it take.
+LONGEST, SECONDS = 100_000, 10
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of a conversation."""
+
+    speaker: Speaker
+    text: str
+
+
+@dataclass(frozen=True)
+class Chat:
+    """How a family marks the turns.
+
+    `first` are the system's words and the user's, `user` what the user says later, `ask` the beginning of an answer,
+    `answered` the end of one. `system`: whether the family knows a system's words apart from the user's.
+    """
+
+    first: str
+    user: str
+    ask: str
+    answered: str
+    system: bool = True
+
+
+def _chatml() -> Chat:
+    user = "<|im_start|>user\n{user}<|im_end|>\n"
+    return Chat(
+        "<|im_start|>system\n{system}<|im_end|>\n" + user, user, "<|im_start|>assistant\n", "<|im_end|>\n"
+    )
+
+
+def _alpaca() -> Chat:
+    turn = "### Instruction:\n{user}\n\n"
+    task = "Below is an instruction that describes a task. "
+    wish = "Write a response that appropriately completes the request.\n\n"
+    first = f"{task}{wish}### Instruction:\n{{system}}\n\n{{user}}\n\n"
+    return Chat(first, turn, "### Response:", "\n\n", system=False)
+
+
+_GEMMA = "<start_of_turn>user\n{user}<end_of_turn>\n"
+_HEADER = "<|start_header_id|>{speaker}<|end_header_id|>\n\n"
+
+CHATS = {
+    # ChatML: the templates in the files of Qwen and SmolLM2.
+    **dict.fromkeys(("qwen2.5-coder", "qwen3-coder", "qwen2.5", "qwen2", "qwen3", "smollm2"), _chatml()),
+    # Meta's llama/generation.py, chat_completion.
+    **dict.fromkeys(
+        ("codellama", "codellama-python"),
+        Chat(
+            "[INST] <<SYS>>\n{system}\n<</SYS>>\n\n{user} [/INST]",
+            "<s>[INST] {user} [/INST]",
+            "",
+            " </s>",
+        ),
+    ),
+    # Model card deepseek-ai/deepseek-coder-6.7b-instruct, and llama.cpp's src/llama-chat.cpp.
+    "deepseek-coder": Chat(
+        "{system}\n### Instruction:\n{user}\n",
+        "### Instruction:\n{user}\n",
+        "### Response:\n",
+        "\n<|EOT|>\n",
+    ),
+    # Model card deepseek-ai/DeepSeek-Coder-V2-Lite-Instruct.
+    "deepseek-coder-v2": Chat(
+        "{system}\n\nUser: {user}\n\n", "User: {user}\n\n", "Assistant:", "<｜end▁of▁sentence｜>"
+    ),
+    # Model cards WizardLMTeam/WizardCoder-*: Alpaca's prompt, with a sentence of its own in the system's place.
+    **dict.fromkeys(("wizardcoder", "wizardcoder-starcoder", "wizardcoder-deepseek"), _alpaca()),
+    # Meta's Llama 3 model card, "Llama 3 Instruct".
+    "llama-3": Chat(
+        _HEADER.format(speaker="system")
+        + "{system}<|eot_id|>"
+        + _HEADER.format(speaker="user")
+        + "{user}<|eot_id|>",
+        _HEADER.format(speaker="user") + "{user}<|eot_id|>",
+        _HEADER.format(speaker="assistant"),
+        "<|eot_id|>",
+    ),
+    # Google's "Gemma formatting and system instructions": the system's words are the beginning of the user's.
+    "gemma-3": Chat(
+        _GEMMA.replace("{user}", "{system}\n\n{user}"),
+        _GEMMA,
+        "<start_of_turn>model\n",
+        "<end_of_turn>\n",
+        system=False,
+    ),
+    # The template in Gemma 4's files.
+    "gemma-4": Chat(
+        "<|turn>system\n{system}<turn|>\n<|turn>user\n{user}<turn|>\n",
+        "<|turn>user\n{user}<turn|>\n",
+        "<|turn>model\n",
+        "<turn|>\n",
+    ),
+}
+
+
+def conversation(info: ModelInfo, turns: Sequence[Turn], answer: str) -> tuple[Part, ...]:
+    """The turns, and the beginning of the answer that the model goes on with.
+
+    Raises `ModelError` for a model that cannot follow instructions, or whose template cannot be rendered.
+    """
+    if info.template is not None:
+        marked = _rendered(info.template, tuple(turn.speaker for turn in turns))
+    elif info.family in CHATS:
+        marked = _marked(CHATS[info.family], [turn.speaker for turn in turns])
+    else:
+        raise ModelError(
+            f"A model of the family {info.family!r} cannot edit code. "
+            f"Set midfill.models.edit to a model of one of the families {', '.join(CHATS)}."
+        )
+    return (*_filled(marked, turns), Part(answer))
+
+
+# Where the text of turn number n is to stand, in characters that no template has.
+_PLACE = "\ue000{}\ue001"
+_PLACES = re.compile("\ue000([0-9]+)\ue001")
+
+
+def _filled(marked: str, turns: Sequence[Turn]) -> list[Part]:
+    parts: list[Part] = []
+    for n, piece in enumerate(_PLACES.split(marked)):
+        if n % 2:
+            parts.append(Part(turns[int(piece)].text))
+        elif piece:
+            parts.append(Part(piece, control=True, opens=n == 0))
+    return parts
+
+
+def _marked(chat: Chat, speakers: Sequence[Speaker]) -> str:
+    marked = ""
+    for n, speaker in enumerate(speakers):
+        place = _PLACE.format(n)
+        if speaker == "system":
+            system = place
+        elif speaker == "assistant":
+            marked += chat.ask + place + chat.answered
+        elif n == 1 and speakers[0] == "system":
+            marked += chat.first.format(system=system, user=place)
+        elif n == 0:
+            # Without a system's words their frame goes too, as far as the family tells the two apart.
+            marked += chat.user.format(user=place) if chat.system else _alone(chat).format(user=place)
+        else:
+            marked += chat.user.format(user=place)
+    return marked + chat.ask
+
+
+def _alone(chat: Chat) -> str:
+    return chat.first.replace("{system}\n\n", "")
+
+
+@lru_cache(maxsize=32)
+def _rendered(template: Template, speakers: tuple[Speaker, ...]) -> str:
+    """The turns marked by a template. One that knows no system gets its words with the user's."""
+    messages = [(speaker, _PLACE.format(n)) for n, speaker in enumerate(speakers)]
+    text, problem = _render(template, messages)
+    if _all_there(text, speakers):
+        return text
+    if speakers[:2] == ("system", "user"):
+        merged = [("user", f"{messages[0][1]}\n\n{messages[1][1]}"), *messages[2:]]
+        text, problem = _render(template, merged)
+        if _all_there(text, speakers):
+            return text
+    raise ModelError(
+        f"The chat template in the model's file cannot be used: {problem or 'it leaves out what is said'}. "
+        "Choose another model in midfill.models."
+    )
+
+
+def _all_there(text: str, speakers: Sequence[Speaker]) -> bool:
+    return sorted(int(place) for place in _PLACES.findall(text)) == list(range(len(speakers)))
+
+
+def _render(template: Template, messages: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """The rendered text, or "" and the reason."""
+    if len(template.source) > LONGEST:
+        return "", "it is too long"
+    variables = {
+        "messages": [{"role": role, "content": content} for role, content in messages],
+        "add_generation_prompt": True,
+        "bos_token": template.begin,
+        "eos_token": template.end,
+    }
+    task = json.dumps({"source": template.source, "variables": variables})
+    # -I: nothing of the working folder or the environment takes part.
+    command = [sys.executable, "-I", str(Path(__file__).with_name("render.py"))]
+    try:
+        done = subprocess.run(command, input=task.encode(), capture_output=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return "", "it takes too long"
+    except OSError as error:
+        return "", str(error)
+    if done.returncode:
+        return "", done.stderr.decode("utf-8", "replace").strip() or "it takes too much time or memory"
+    return done.stdout.decode("utf-8", "replace"), ""

@@ -1,0 +1,454 @@
+"""The families of models: what is known of each, and how a GGUF file's family is told from the file itself.
+
+A family is told by the model's architecture, the control tokens of its vocabulary and the name that its maker wrote
+into the file's metadata; never by the name of the file. How its prompts look is said in `completion/fim.py` and
+`edits/prompt.py`, in rows of the same `name`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from midfill.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One row: how to know a model of the family, what it is good for, and which file to get.
+
+    `name` is the key of the prompt tables; `family` what users call it, where several rows share that.
+    A model is of the family when its architecture is one of `architectures`, its vocabulary has all of `needs` and
+    none of `lacks`, and its name matches `named` (a regular expression on the name in small letters without
+    punctuation). `context` is in tokens, `sizes` in billions of parameters. `hub` and `file` are what to fetch, on the
+    Hugging Face hub. `unmarked` says what a name means that tells a size but not whether the model follows
+    instructions; `template_in_base`: its base models have a chat template too.
+    """
+
+    name: str
+    architectures: tuple[str, ...]
+    roles: tuple[str, ...]
+    context: int
+    licence: str
+    sizes: tuple[float, ...]
+    hub: str
+    file: str
+    family: str = ""
+    needs: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    named: str = ""
+    quantization: str = "Q4_K_M"
+    unmarked: str = "base"
+    template_in_base: bool = False
+
+    @property
+    def called(self) -> str:
+        return self.family or self.name
+
+
+_QWEN_FIM = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
+_STAR_FIM = ("<fim_prefix>", "<fim_suffix>", "<fim_middle>")
+_DEEPSEEK_FIM = ("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>")
+_LLAMA_FIM = ("▁<PRE>", "▁<SUF>", "▁<MID>")
+
+# The first row that fits wins, so the special ones stand before the general ones.
+FAMILIES = {
+    row.name: row
+    for row in (
+        # WizardCoder is a StarCoder, a DeepSeek-Coder or a Code Llama - Python, trained on instructions; the first
+        # two keep the tokens of their base (model cards WizardLMTeam/WizardCoder-*).
+        Family(
+            "wizardcoder-starcoder",
+            ("starcoder",),
+            ("complete", "edit"),
+            8192,
+            "bigscience-openrail-m",
+            (15,),
+            "TheBloke/WizardCoder-15B-1.0-GGUF",
+            "wizardcoder-15b-1.0.Q4_K_M.gguf",
+            family="wizardcoder",
+            needs=_STAR_FIM,
+            named="wizardcoder",
+            unmarked="instruct",
+        ),
+        Family(
+            "wizardcoder-deepseek",
+            ("llama",),
+            ("complete", "edit"),
+            16384,
+            "deepseek",
+            (33,),
+            "TheBloke/WizardCoder-33B-V1.1-GGUF",
+            "wizardcoder-33b-v1.1.Q4_K_M.gguf",
+            family="wizardcoder",
+            needs=_DEEPSEEK_FIM,
+            named="wizardcoder",
+            unmarked="instruct",
+        ),
+        Family(
+            "wizardcoder",
+            ("llama",),
+            ("edit",),
+            16384,
+            "llama2",
+            (7, 13, 34),
+            "TheBloke/WizardCoder-Python-7B-V1.0-GGUF",
+            "wizardcoder-python-7b-v1.0.Q4_K_M.gguf",
+            named="wizardcoder",
+            unmarked="instruct",
+        ),
+        Family(
+            "qwen2.5-coder",
+            ("qwen2",),
+            ("complete", "edit"),
+            32768,
+            "Apache-2.0",
+            (0.5, 1.5, 3, 7, 14, 32),
+            "Qwen/Qwen2.5-Coder-7B-Instruct-GGUF",
+            "qwen2.5-coder-7b-instruct-q4_k_m.gguf",
+            needs=_QWEN_FIM,
+            named=r"qwen2\.?5coder",
+            template_in_base=True,
+        ),
+        Family(
+            "qwen3-coder",
+            ("qwen3moe", "qwen3"),
+            ("complete", "edit"),
+            262144,
+            "Apache-2.0",
+            (30, 480),
+            "unsloth/Qwen3-Coder-30B-A3B-Instruct-GGUF",
+            "Qwen3-Coder-30B-A3B-Instruct-Q4_K_M.gguf",
+            needs=_QWEN_FIM,
+            named="qwen3coder",
+            template_in_base=True,
+        ),
+        Family(
+            "codegemma",
+            ("gemma",),
+            ("complete",),
+            8192,
+            "gemma",
+            (2, 7),
+            "bartowski/codegemma-2b-GGUF",
+            "codegemma-2b-Q4_K_M.gguf",
+            needs=(*_QWEN_FIM, "<|file_separator|>"),
+        ),
+        # General models of Qwen's later vocabularies have the tokens of its coders, but were not trained on them
+        # alone; nothing but the name tells them apart.
+        Family(
+            "qwen2.5",
+            ("qwen2",),
+            ("edit", "explain"),
+            32768,
+            "Apache-2.0",
+            (0.5, 1.5, 3, 7, 14, 32, 72),
+            "Qwen/Qwen2.5-7B-Instruct-GGUF",
+            "qwen2.5-7b-instruct-q4_k_m.gguf",
+            needs=("<|im_start|>",),
+            named=r"qwen2\.?5(?!coder)",
+            template_in_base=True,
+        ),
+        Family(
+            "qwen2",
+            ("qwen2",),
+            ("edit", "explain"),
+            32768,
+            "Apache-2.0",
+            (0.5, 1.5, 7, 72),
+            "Qwen/Qwen2-7B-Instruct-GGUF",
+            "qwen2-7b-instruct-q4_k_m.gguf",
+            needs=("<|im_start|>",),
+            lacks=_QWEN_FIM,
+            template_in_base=True,
+        ),
+        Family(
+            "qwen3",
+            ("qwen3", "qwen3moe"),
+            ("edit", "explain"),
+            32768,
+            "Apache-2.0",
+            (0.6, 1.7, 4, 8, 14, 30, 32, 235),
+            "Qwen/Qwen3-8B-GGUF",
+            "Qwen3-8B-Q4_K_M.gguf",
+            needs=("<|im_start|>",),
+            named="^(?!.*coder)",
+            unmarked="instruct",
+            template_in_base=True,
+        ),
+        Family(
+            "deepseek-coder",
+            ("llama",),
+            ("complete", "edit"),
+            16384,
+            "deepseek",
+            (1.3, 6.7, 33),
+            "TheBloke/deepseek-coder-6.7B-instruct-GGUF",
+            "deepseek-coder-6.7b-instruct.Q4_K_M.gguf",
+            needs=_DEEPSEEK_FIM,
+        ),
+        Family(
+            "deepseek-coder-v2",
+            ("deepseek2",),
+            ("complete", "edit"),
+            163840,
+            "deepseek",
+            (16, 236),
+            "bartowski/DeepSeek-Coder-V2-Lite-Instruct-GGUF",
+            "DeepSeek-Coder-V2-Lite-Instruct-Q4_K_M.gguf",
+            needs=_DEEPSEEK_FIM,
+            # DeepSeek V3 and R1 have the tokens too, in a larger vocabulary.
+            lacks=("<｜tool▁calls▁begin｜>",),
+        ),
+        Family(
+            "codellama",
+            ("llama",),
+            ("complete", "edit"),
+            16384,
+            "llama2",
+            (7, 13),
+            "TheBloke/CodeLlama-7B-GGUF",
+            "codellama-7b.Q4_K_M.gguf",
+            needs=_LLAMA_FIM,
+        ),
+        Family(
+            "codellama-python",
+            ("llama",),
+            ("edit",),
+            16384,
+            "llama2",
+            (7, 13, 34, 70),
+            "TheBloke/CodeLlama-34B-Instruct-GGUF",
+            "codellama-34b-instruct.Q4_K_M.gguf",
+            family="codellama",
+            named="codellama",
+        ),
+        Family(
+            "codestral",
+            ("llama",),
+            ("complete",),
+            32768,
+            "MNPL-0.1",
+            (22,),
+            "bartowski/Codestral-22B-v0.1-GGUF",
+            "Codestral-22B-v0.1-Q4_K_M.gguf",
+            needs=("[SUFFIX]", "[PREFIX]"),
+            named="codestral",
+        ),
+        Family(
+            "seed-coder",
+            ("llama",),
+            ("complete",),
+            32768,
+            "MIT",
+            (8,),
+            "unsloth/Seed-Coder-8B-Base-GGUF",
+            "Seed-Coder-8B-Base-Q4_K_M.gguf",
+            needs=("<[fim-suffix]>", "<[fim-prefix]>", "<[fim-middle]>"),
+        ),
+        Family(
+            "mellum",
+            ("llama", "mellum"),
+            ("complete",),
+            8192,
+            "Apache-2.0",
+            (4,),
+            "JetBrains/Mellum-4b-base-gguf",
+            "mellum-4b-base.Q8_0.gguf",
+            needs=_STAR_FIM,
+            named="mellum",
+            quantization="Q8_0",
+        ),
+        Family(
+            "granite-code",
+            ("llama", "granite", "starcoder"),
+            ("complete",),
+            8192,
+            "Apache-2.0",
+            (3, 8, 20, 34),
+            "ibm-granite/granite-3b-code-base-2k-GGUF",
+            "granite-3b-code-base.Q4_K_M.gguf",
+            needs=_STAR_FIM,
+            named="granite",
+        ),
+        Family(
+            "stablecode",
+            ("stablelm",),
+            ("complete",),
+            16384,
+            "stabilityai-ai-community",
+            (3,),
+            "TheBloke/stable-code-3b-GGUF",
+            "stable-code-3b.Q4_K_M.gguf",
+            needs=_STAR_FIM,
+        ),
+        Family(
+            "starcoder2",
+            ("starcoder2",),
+            ("complete",),
+            16384,
+            "bigcode-openrail-m",
+            (3, 7, 15),
+            "second-state/StarCoder2-3B-GGUF",
+            "starcoder2-3b-Q4_K_M.gguf",
+            needs=(*_STAR_FIM, "<repo_name>", "<file_sep>"),
+        ),
+        Family(
+            "starcoder",
+            ("starcoder",),
+            ("complete",),
+            8192,
+            "bigcode-openrail-m",
+            (1, 3, 7, 15),
+            "TheBloke/starcoder-GGUF",
+            "starcoder.Q4_K_M.gguf",
+            needs=_STAR_FIM,
+        ),
+        Family(
+            "refact",
+            ("refact",),
+            ("complete",),
+            4096,
+            "bigscience-openrail-m",
+            (1.6,),
+            "maddes8cht/smallcloudai-Refact-1_6B-fim-gguf",
+            "smallcloudai-Refact-1_6B-fim-Q4_K_M.gguf",
+            needs=_STAR_FIM,
+        ),
+        Family(
+            "llama-3",
+            ("llama",),
+            ("edit", "explain"),
+            131072,
+            "llama3",
+            (1, 3, 8, 70),
+            "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF",
+            "Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf",
+            needs=("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
+        ),
+        Family(
+            "smollm2",
+            ("llama",),
+            ("explain",),
+            8192,
+            "Apache-2.0",
+            (0.135, 0.36, 1.7),
+            "bartowski/SmolLM2-1.7B-Instruct-GGUF",
+            "SmolLM2-1.7B-Instruct-Q4_K_M.gguf",
+            needs=("<|im_start|>", "<|im_end|>", "<gh_stars>"),
+            lacks=_STAR_FIM,
+        ),
+        Family(
+            "gemma-3",
+            ("gemma3",),
+            ("explain",),
+            32768,
+            "gemma",
+            (0.27, 1, 4, 12, 27),
+            "ggml-org/gemma-3-4b-it-GGUF",
+            "gemma-3-4b-it-Q4_K_M.gguf",
+            needs=("<start_of_turn>", "<end_of_turn>"),
+        ),
+        Family(
+            "gemma-4",
+            ("gemma4",),
+            ("explain",),
+            131072,
+            "Apache-2.0",
+            (4, 26, 31),
+            "ggml-org/gemma-4-26B-A4B-it-GGUF",
+            "gemma-4-26B-A4B-it-Q4_K_M.gguf",
+            needs=("<|turn>", "<turn|>"),
+        ),
+    )
+}
+
+# Words in the names of models that follow instructions.
+_FOLLOWS = frozenset(("instruct", "chat", "it", "sft", "dpo", "rlhf", "assistant", "instruction"))
+
+_BASE = frozenset(("base", "pretrained", "pt"))
+
+_NAMES = (
+    "general.name",
+    "general.basename",
+    "general.finetune",
+    "general.base_model.0.name",
+    "general.base_model.0.repo_url",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """A model's family, and what the file lets it do. `follows`: instructions; None where nothing tells."""
+
+    family: Family
+    roles: tuple[str, ...]
+    follows: bool | None
+
+
+def detect(metadata: Mapping[str, Any], vocabulary: Collection[str]) -> Detected:
+    """The family of a model from its GGUF metadata and the texts of its tokens.
+
+    Raises `UsageError`, which says what the file does not tell and what to set.
+    """
+    architecture = str(metadata.get("general.architecture", ""))
+    words = " ".join(str(metadata.get(key, "")) for key in _NAMES)
+    name = re.sub(r"[^a-z0-9.]", "", words.lower())
+    known = [row for row in FAMILIES.values() if architecture in row.architectures]
+    fitting = [row for row in known if not set(row.needs) - vocabulary and not set(row.lacks) & vocabulary]  # type: ignore[operator]
+    row = next((row for row in fitting if re.search(row.named, name)), None)
+    if row is None:
+        raise UsageError(_unknown(architecture, str(metadata.get("general.name", "")), fitting or known))
+    return detected(row, metadata)
+
+
+def detected(row: Family, metadata: Mapping[str, Any]) -> Detected:
+    """What a model of a known family can do, by its metadata."""
+    follows = _follows(row, metadata)
+    roles = {role for role in row.roles if role == "complete" or follows is not False}
+    if follows and row.roles == ("complete",) and "tokenizer.chat_template" in metadata:
+        roles.add("edit")
+    return Detected(row, tuple(role for role in ("complete", "edit", "explain") if role in roles), follows)
+
+
+def named(name: str) -> Family:
+    """The family of that name. Raises `UsageError`, which lists the names."""
+    try:
+        return FAMILIES[name]
+    except KeyError:
+        raise UsageError(f"There is no model family {name!r}. Choose one of {', '.join(FAMILIES)}.") from None
+
+
+def recommended(role: str) -> str:
+    """What to say to one whose model does not fit a role."""
+    return {
+        "complete": "a coder model, such as qwen2.5-coder-0.5b-instruct",
+        "edit": "a coder model that follows instructions, such as qwen2.5-coder-1.5b-instruct",
+        "explain": "a model that follows instructions, such as qwen2.5-coder-1.5b-instruct",
+    }[role]
+
+
+def _follows(row: Family, metadata: Mapping[str, Any]) -> bool | None:
+    given = " ".join(str(metadata.get(key, "")) for key in _NAMES[:3])
+    words = set(re.split(r"[^a-z0-9.]+", given.lower()))
+    if words & _FOLLOWS or row.called == "wizardcoder":
+        return True
+    if words & _BASE:
+        return False
+    if "tokenizer.chat_template" in metadata and not row.template_in_base:
+        return True
+    # A maker who names a size names the kind as well, where there are two.
+    if any(re.fullmatch(r"[0-9.]+[bm]", word) for word in words):
+        return row.unmarked == "instruct"
+    return True if "tokenizer.chat_template" in metadata else None
+
+
+def _unknown(architecture: str, name: str, candidates: list[Family]) -> str:
+    described = f"its architecture is {architecture!r}" + (f", its name {name!r}" if name else ", and it has no name")
+    choices = [row.name for row in candidates] or list(FAMILIES)
+    return (
+        f"The file does not tell its family: {described}, and its vocabulary and name fit no family that Midfill "
+        f"knows. Set the family, by `--family` with one of: {', '.join(choices)}."
+    )
