@@ -6,17 +6,19 @@ import asyncio
 import faulthandler
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from midfill.config import Config
-from midfill.engine.base import ModelFile, ModelInfo, Role
-from midfill.models import catalog
+from midfill.engine.base import ModelFile, ModelInfo, Request, Role, Template, Usage
+from midfill.models import catalog, families
 
 if TYPE_CHECKING:
     from midfill.engine.embedded import EmbeddedEngine, NativeModel
+    from midfill.engine.generate import LanguageModel
     from midfill.engine.remote import HostEngine
 
 # A server that uses the host needs neither numpy nor llama.cpp, so what does is imported where it is used.
@@ -74,14 +76,39 @@ def local_engine(settings: Callable[[], Config]) -> EmbeddedEngine:
 
     def load(file: ModelFile, progress: Callable[[float], None]) -> NativeModel:
         # In the model's own thread, because checking the bytes of a new file takes seconds.
-        catalog.ensure_usable(catalog.find(file.info.name))
+        entry = catalog.find(file.info.name)
+        catalog.ensure_usable(entry)
         from midfill.engine import llama
         from midfill.engine.threads import Threads
 
         wanted = settings().threads
-        return llama.load(file, progress, Threads(wanted or _cores(), measured=not wanted))
+        model = llama.load(file, progress, Threads(wanted or _cores(), measured=not wanted))
+        if entry.is_users_own:
+            model.warning = self_test(model, file.info)
+        return model
 
     return EmbeddedEngine(_info(settings), _locate, load)
+
+
+def self_test(model: LanguageModel, info: ModelInfo) -> str | None:
+    """Let a model fill a hole that any model of code can fill; what the user is to hear if it does not."""
+    from midfill.completion import fim
+    from midfill.engine.generate import generate
+
+    if info.family not in fim.FAMILIES:
+        return None
+    before, typed, after = "def add(a, b):\n", "    return a", "\n\n\nprint(add(1, 2))\n"
+    parts = fim.prompt(fim.FAMILIES[info.family], before, typed, after)
+    answer: list[str] = []
+    request = Request("complete", info.name, parts, 8, stop=("\n",))
+    generate(model, request, Usage(), lambda chunk: answer.append(chunk.text))
+    if re.match(r"\s*\+\s*b\b", "".join(answer)):
+        return None
+    return (
+        f"The model {info.name} answers nonsense: after `def add(a, b): return a` it writes {''.join(answer)!r}. "
+        f"Perhaps its family is not {info.family} (see `midfill models inspect`), or it is no model to complete "
+        "code. Choose another in midfill.models.complete."
+    )
 
 
 def _info(settings: Callable[[], Config]) -> Callable[[Role], ModelInfo]:
@@ -94,7 +121,9 @@ def _info(settings: Callable[[], Config]) -> Callable[[Role], ModelInfo]:
 
 def _locate(name: str) -> ModelFile:
     model = catalog.find(name)
-    info = ModelInfo(model.name, model.family, min(CONTEXT, model.context))
+    template = Template(model.template, model.begin, model.end) if model.template else None
+    stops = families.named(model.family).stops
+    info = ModelInfo(model.name, model.family, min(CONTEXT, model.context), template=template, stops=stops)
     return ModelFile(info, catalog.present(model))
 
 

@@ -100,6 +100,11 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--role", choices=["complete", "edit"], help="make it the default of this role")
     add.add_argument("--family", help="its family, where the file does not tell")
     add.set_defaults(run=_models_add)
+    inspect = which.add_parser("inspect", help="tell a GGUF file's family, and how it is asked")
+    inspect.add_argument("path", metavar="PATH.gguf", type=Path)
+    inspect.add_argument("--family", help="its family, where the file does not tell")
+    inspect.add_argument("--json", action="store_true", help="for programs")
+    inspect.set_defaults(run=_models_inspect)
 
     doctor = commands.add_parser("doctor", help="check the installation and measure the models")
     doctor.add_argument("--json", action="store_true")
@@ -332,6 +337,14 @@ def _models_add(options: argparse.Namespace) -> int:
     used = f"it is now the default for {model.role}" if model.role else choose
     _tell(f"{model.name} is added ({model.family}, {model.quantization}): {used}.")
     return 0
+
+
+def _models_inspect(options: argparse.Namespace) -> int:
+    from midfill import inspection
+
+    found = inspection.inspect(options.path, options.family)
+    print(json.dumps(found, indent=2, ensure_ascii=False) if options.json else inspection.report(found))
+    return 0 if found["family"] else 1
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""What `midfill models inspect` tells of a GGUF file: its family, what it can do, and its prompts to the letter."""
+"""What `midfill models inspect` tells of a GGUF file: its family, what it can do, and its prompts in full."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ from midfill.models import families, gguf
 PREFIX, SUFFIX = "def f(", "\n    pass\n"
 SYSTEM, USER = "You are a helpful assistant.", "Write a function that adds two numbers."
 # Architectures whose state has no end that could be cut off: each keystroke would read everything again.
-_RECURRENT = ("mamba", "mamba2", "rwkv6", "rwkv7", "jamba", "falcon-h1", "granitehybrid", "qwen3next", "lfm2", "plamo2")
+_RECURRENT = (
+    "mamba",
+    "mamba2",
+    "rwkv6",
+    "rwkv7",
+    "jamba",
+    "falcon-h1",
+    "granitehybrid",
+    "qwen3next",
+    "lfm2",
+    "plamo2",
+)
 
 
 def inspect(path: Path, family: str | None = None) -> dict[str, Any]:
@@ -22,34 +33,32 @@ def inspect(path: Path, family: str | None = None) -> dict[str, Any]:
 
     Loads the vocabulary and no weights. Raises `UsageError` for what is no GGUF file, or no known family.
     """
-    metadata, vocabulary = read(path)
+    metadata, vocabulary = gguf.header(path.expanduser())
     problems: list[str] = []
-    row, roles, follows = None, (), None
+    row: families.Family | None = None
+    roles: tuple[str, ...] = ()
+    follows: bool | None = None
     try:
-        found = (
-            families.detected(families.named(family), metadata)
-            if family
-            else families.detect(metadata, vocabulary.keys())
-        )
+        found = families.detect(metadata, vocabulary.keys(), family)
         row, roles, follows = found.family, found.roles, found.follows
     except UsageError as error:
         if family:
             raise
         problems.append(str(error))
-    template = template_of(metadata, list(vocabulary))
+    source, *marks = gguf.template(metadata, vocabulary)
+    template = Template(source, *marks) if source else None
     form = _form(row, metadata, vocabulary, problems)
     if form is None:
         roles = tuple(role for role in roles if role != "complete")
-    stops = form.stops if form else ()
-    ids, tokens, parts = [vocabulary[text] for text in stops if text in vocabulary], [], ()
-    if form:
-        parts = fim.prompt(form, PREFIX, "", SUFFIX)
+    stops = row.stops if row else ()
+    ids = sorted({*(vocabulary[text] for text in stops if text in vocabulary), *_end(metadata)})
+    parts = fim.prompt(form, PREFIX, "", SUFFIX) if form else ()
+    tokens: list[int] = []
     try:
         from midfill.engine import llama
 
         with llama.vocabulary(path, stops) as tokenizer:
-            tokens = tokenizer.prompt(parts) if parts else []
-            ids = sorted({*ids, *_end(metadata)})
+            tokens = tokenizer.prompt(parts) if parts else tokens
     except MidfillError as error:
         problems.append(f"llama.cpp cannot read the vocabulary, so there are no tokens: {error}")
     builtin = row is not None and row.name in chat.CHATS and follows is not False
@@ -84,32 +93,6 @@ def inspect(path: Path, family: str | None = None) -> dict[str, Any]:
         "chat": {"template": kind if told else None, "example": told},
         "problems": problems,
     }
-
-
-def read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """A GGUF file's metadata, and the ids of its tokens by their texts. Raises `UsageError`."""
-    try:
-        with path.expanduser().open("rb") as stream:
-            metadata = gguf.metadata(stream, (gguf.TOKENS,))
-    except OSError as error:
-        raise UsageError(f"Cannot read {path}: {error.strerror}.") from None
-    except ValueError as error:
-        raise UsageError(f"{path} is not a usable GGUF model: {error}.") from None
-    tokens = metadata.pop(gguf.TOKENS, [])
-    return metadata, {text: token for token, text in enumerate(tokens)}
-
-
-def template_of(metadata: dict[str, Any], tokens: list[str]) -> Template | None:
-    """The chat template in the file."""
-    source = metadata.get("tokenizer.chat_template")
-    if not isinstance(source, str) or not source.strip():
-        return None
-
-    def text(key: str) -> str:
-        token = metadata.get(f"tokenizer.ggml.{key}_token_id")
-        return tokens[token] if isinstance(token, int) and 0 <= token < len(tokens) else ""
-
-    return Template(source, text("bos"), text("eos"))
 
 
 def _form(

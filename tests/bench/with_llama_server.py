@@ -23,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psutil
+from filelock import FileLock
 
 from midfill.engine.llama import SPIN
 from midfill.models import catalog
@@ -72,12 +73,8 @@ def build() -> Path:
     program = output / "bin" / "llama-server"
     if program.exists():
         return program
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    source = FOLDER / name / "source"
+    source = fetched()
     tools = _tools(FOLDER / "tools")
-    if not source.exists():
-        _tell("fetching llama.cpp's source")
-        _unpack(_download(name), source)
     generator = ["-G", "Ninja"] if shutil.which("ninja", path=tools["PATH"]) else []
     _tell("building llama-server from llama.cpp's source, once (about six minutes on two cores)")
     _run(["cmake", "-S", str(source), "-B", str(output), *generator, *FLAGS], tools)
@@ -86,6 +83,18 @@ def build() -> Path:
         ["cmake", "--build", str(output), "--target", "llama-server", "--parallel", jobs], env=tools, check=True
     )
     return program
+
+
+def fetched() -> Path:
+    """The folder of the source, fetched if it is not there yet."""
+    name = f"llama_cpp_python-{version('llama-cpp-python')}"
+    source = FOLDER / name / "source"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(source.with_suffix(".lock")):
+        if not source.exists():
+            _tell("fetching llama.cpp's source")
+            _unpack(_download(name), source)
+    return source
 
 
 @contextlib.contextmanager

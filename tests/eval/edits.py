@@ -41,7 +41,7 @@ from midfill.bench.figures import percentile
 from midfill.bench.processes import own_host
 from midfill.client import Editor, editor
 from midfill.config import Config
-from midfill.edits import prompt
+from midfill.edits import chat
 from midfill.engine.base import CancelToken, Engine, Part, Request
 from midfill.errors import MidfillError
 from midfill.text import Position, Range
@@ -270,10 +270,10 @@ async def _raw(engine: Engine, case: Case) -> Answer:
     }[case.action]
     info = engine.info("edit")
     turns = [
-        prompt.Turn("system", "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."),
-        prompt.Turn("user", f"{asked}\n\n```python\n{case.code}```"),
+        chat.Turn("system", "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."),
+        chat.Turn("user", f"{asked}\n\n```python\n{case.code}```"),
     ]
-    parts: tuple[Part, ...] = prompt.conversation(prompt.chat(info.family), turns, "")
+    parts: tuple[Part, ...] = chat.conversation(info, turns, "")
     written, started = "", time.perf_counter()
     async with aclosing(engine.generate(Request("edit", info.name, parts, TOKENS), CancelToken())) as chunks:
         async for chunk in chunks:

@@ -30,6 +30,7 @@ class ByteModel:
         self.sessions = Sessions(self, sequences)
         self.payoff = Payoff()
         self.begin: tuple[int, ...] = ()
+        self.warning: str | None = None
         self.threads = 1
         self.cells: dict[int, list[int]] = {}
         self.evaluated: list[int] = []

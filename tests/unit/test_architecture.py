@@ -38,6 +38,7 @@ ALLOWED = {
     "midfill.index": (*CORE, "tree_sitter", "pathspec", "detect_secrets", "platformdirs", "filelock"),
     "midfill.completion": (*CORE, "midfill.index", "midfill.engine.base"),
     "midfill.edits": (*CORE, "midfill.engine.base"),
+    "midfill.edits.render": ("jinja2",),
     "midfill.lsp": (
         *CORE,
         "midfill.engine.base",
@@ -58,6 +59,7 @@ FREE = (
     "midfill.client",
     "midfill.demo",
     "midfill.doctor",
+    "midfill.inspection",
     "midfill.show",
     "midfill.__main__",
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from midfill.errors import ModelCorrupt, ModelError, ModelMissing, UsageError
-from midfill.models import catalog
+from midfill.models import catalog, families
 
 CONTENT = b"weights" * 100
 SMALL = catalog.Model(
@@ -50,8 +50,9 @@ def gguf(*, tensors: int = 0, **metadata: str | int | list[str]) -> bytes:
     return b"GGUF" + struct.pack("<IQQ", 3, tensors, len(metadata)) + pairs
 
 
+FIM = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"]
 CODER = gguf(
-    tokenizer__tokens=["<s>", "de", "f"],
+    tokenizer__ggml__tokens=["<s>", "de", "f", *FIM],
     general__architecture="qwen2",
     general__name="Qwen2.5 Coder 3B Instruct GGUF",
     general__license="other",
@@ -88,7 +89,7 @@ def test_built_in_models_are_the_two_defaults() -> None:
 
 def test_every_built_in_model_is_well_formed() -> None:
     for model in catalog.load():
-        assert model.family in catalog.FAMILIES
+        assert model.family in families.FAMILIES
         assert model.context == 32768
         assert model.hub
         wheels = model.wheels
@@ -253,8 +254,8 @@ def test_a_users_own_file_is_never_deleted(tmp_path: Path) -> None:
         (b"GGUF" + struct.pack("<IQQ", 3, 0, 2**63), "cut off"),
         (b"GGUF" + struct.pack("<IQQQIIQ", 3, 0, 1, 0, 9, 12, 2**61), "cut off"),
         (b"GGUF" + struct.pack("<IQQQI", 3, 0, 1, 0, 77), "unknown type 77"),
-        (gguf(general__architecture="llama", general__name="Qwen2.5 Coder"), "Supported: qwen2.5-coder"),
-        (gguf(general__architecture="qwen2", general__name="Qwen2.5 7B"), "Supported: qwen2.5-coder"),
+        (gguf(general__architecture="mpt", general__name="Qwen2.5 Coder"), "with one of: wizardcoder-starcoder, "),
+        (gguf(general__architecture="qwen2", tokenizer__ggml__tokens=FIM), "with one of: qwen2.5-coder."),
     ],
 )
 def test_add_refuses_what_is_not_a_supported_gguf(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -267,10 +268,12 @@ def test_add_refuses_what_is_not_a_supported_gguf(tmp_path: Path, content: bytes
 
 
 def test_add_believes_the_user_about_the_family(tmp_path: Path) -> None:
-    file = write(tmp_path / "m.gguf", gguf(general__architecture="qwen2"))
+    file = write(tmp_path / "m.gguf", gguf(general__architecture="qwen2", tokenizer__ggml__tokens=FIM))
     assert catalog.add("mine", file, family="qwen2.5-coder").family == "qwen2.5-coder"
-    with pytest.raises(UsageError, match=r"Supported: qwen2\.5-coder"):
+    with pytest.raises(UsageError, match=r"Choose one of .*qwen2\.5-coder"):
         catalog.add("mine", file, family="gpt")
+    with pytest.raises(UsageError, match="its vocabulary lacks <fim_prefix>"):
+        catalog.add("mine", file, family="starcoder")
 
 
 @pytest.mark.parametrize("name", ["edit", "qwen2.5-coder-0.5b-instruct", "", "../up", "a b", "-x"])
@@ -298,22 +301,27 @@ def test_a_damaged_list_of_own_models_is_named(folder: Path, content: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "file", "role", "fits"),
+    ("name", "role", "fits"),
     [
-        ("qwen2.5-coder-1.5b-instruct", "x.gguf", "edit", True),
-        ("qwen2.5-coder-1.5b-instruct", "x.gguf", "complete", True),
-        ("mine", "/m/qwen2.5-coder-7b-q4_k_m.gguf", "edit", False),
-        ("mine", "/m/qwen2.5-coder-7b-q4_k_m.gguf", "explain", False),
-        ("mine", "/m/qwen2.5-coder-7b-q4_k_m.gguf", "complete", True),
-        ("mine-base", "/m/x.gguf", "edit", False),
-        ("mine", "/m/x.gguf", "edit", True),
-        ("mine", "/m/qwen2.5-7b-instruct.gguf", "complete", False),
-        ("mine", "/m/qwen2.5-7b-instruct.gguf", "explain", True),
+        ("Qwen2.5 Coder 1.5B Instruct", "edit", True),
+        ("Qwen2.5 Coder 1.5B Instruct", "complete", True),
+        ("Qwen2.5 Coder 1.5B Instruct", "explain", True),
+        ("Qwen2.5 Coder 7B", "edit", False),
+        ("Qwen2.5 Coder 7B", "explain", False),
+        ("Qwen2.5 Coder 7B", "complete", True),
+        ("Qwen2.5-Coder-base", "edit", False),
+        ("Qwen2.5 7B Instruct", "complete", False),
+        ("Qwen2.5 7B Instruct", "explain", True),
     ],
 )
-def test_doubts_a_model_whose_name_speaks_against_its_role(name: str, file: str, role: str, fits: bool) -> None:
-    model = replace(catalog.find("edit"), name=name, file=file)
-    doubt = catalog.doubt(model, role)
+def test_doubts_a_model_whose_file_speaks_against_its_role(
+    tmp_path: Path, name: str, role: str, fits: bool
+) -> None:
+    tokens = [*FIM, "<|im_start|>"]
+    header = gguf(general__architecture="qwen2", general__name=name, tokenizer__ggml__tokens=tokens)
+    # The name of the file says nothing.
+    catalog.add("mine", write(tmp_path / "qwen2.5-coder-7b-instruct.gguf", header))
+    doubt = catalog.doubt(catalog.find("mine"), role)
     assert (doubt == "") is fits
     if not fits:
         assert f"set midfill.models.{role}" in doubt

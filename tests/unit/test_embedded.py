@@ -35,6 +35,7 @@ class Loader:
         self.loads: list[str] = []
         self.models: dict[str, ByteModel] = {}
         self.error: Exception | None = None
+        self.warning: str | None = None
 
     def __call__(self, file: ModelFile, progress: Callable[[float], None]) -> ByteModel:
         self.loads.append(file.info.name)
@@ -43,6 +44,7 @@ class Loader:
         if self.error:
             raise self.error
         model = self.models[file.info.name] = ByteModel(SCRIPT)
+        model.warning = self.warning
         return model
 
 
@@ -80,10 +82,13 @@ async def test_a_cancelled_request_does_not_cancel_the_load() -> None:
 
 async def test_tells_listeners_about_the_load() -> None:
     heard: list[Event] = []
-    engine = EmbeddedEngine(info, locate, Loader())
+    load = Loader()
+    load.warning = "It answers nonsense."
+    engine = EmbeddedEngine(info, locate, load)
     engine.subscribe(heard.append)
     await ask(engine, "go")
     assert [progress.fraction for progress in heard if isinstance(progress, LoadProgress)] == [0.5, 1.0]
+    assert isinstance(heard[-1], LoadProgress) and heard[-1].warning == "It answers nonsense."
     await engine.close()
 
 

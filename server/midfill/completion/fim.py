@@ -1,9 +1,9 @@
 """Fill-in-the-middle prompts: one row a model family, in the words of the family's own documentation.
 
-Two forms: PSM, prefix before suffix, and SPM, suffix before prefix. The prompt is anchored: the text from the anchor
-to the cursor stands behind the middle token, as the beginning of the answer, so that typing only ever appends to the
-prompt. That holds in both forms. A family without a middle token needs no anchor: its suffix comes first, and the
-prefix, which is last, is what typing appends to.
+Two forms: PSM, prefix before suffix, and SPM, suffix before prefix. The prompt is anchored: the text from the
+anchor to the cursor stands behind the middle token, as the beginning of the answer, so that typing only ever
+appends to the prompt. That holds in both forms. A family without a middle token needs no anchor: its suffix comes
+first, and the prefix, which is last, is what typing appends to.
 
 The token that begins a text (BOS) is in no row: the vocabulary says whether there is one, and the engine adds it.
 """
@@ -22,10 +22,9 @@ from midfill.errors import ModelError
 class Family:
     """The control tokens around the three texts, and how a project's other files stand in front of them.
 
-    `middle` is empty where the prefix comes last. `stops` are the control tokens that end an answer besides the
-    vocabulary's own. `project` and `file` stand before the name of a project and of each of its files; without a
-    `file` mark the family knows no other files. `inside`: what of that belongs to the prefix, behind its token, and
-    not in front of all: nothing, the `path` of the file at hand, or the `files` with it.
+    `middle` is empty where the prefix comes last. `project` and `file` stand before the name of a project and of
+    each of its files; without a `file` mark the family knows no other files. `inside`: what of that belongs to the
+    prefix, behind its token, and not in front of all: nothing, the `path` of the file at hand, or the `files` too.
     """
 
     name: str
@@ -33,7 +32,6 @@ class Family:
     prefix: str
     suffix: str
     middle: str
-    stops: tuple[str, ...] = ()
     project: str = ""
     file: str = ""
     inside: Literal["", "path", "files"] = ""
@@ -46,38 +44,29 @@ _DEEPSEEK = ("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>")
 FAMILIES = {
     family.name: family
     for family in (
-        # Qwen2.5-Coder technical report (arXiv 2409.12186), section 3.2; the stop tokens from the README's example.
+        # Qwen2.5-Coder technical report (arXiv 2409.12186), section 3.2.
         *(
             Family(
                 name,
                 "PSM",
                 *_QWEN,
-                stops=(
-                    "<|endoftext|>",
-                    "<|im_end|>",
-                    "<|fim_prefix|>",
-                    "<|fim_suffix|>",
-                    "<|fim_pad|>",
-                    "<|repo_name|>",
-                    "<|file_sep|>",
-                ),
                 project="<|repo_name|>",
                 file="<|file_sep|>",
             )
             for name in ("qwen2.5-coder", "qwen3-coder")
         ),
-        # Meta's codellama/llama/generation.py, infilling_prompt_tokens: "<PRE> {pre} <SUF>{suf} <MID>". The prefix has
-        # SentencePiece's leading space, suffix and middle have none. No format for other files is documented.
-        Family("codellama", "PSM", "▁<PRE>", "▁<SUF>", "▁<MID>", stops=("▁<EOT>",)),
-        # DeepSeek-Coder's README, "Code Insertion" and "Repository Level Code Completion": files follow each other,
-        # each under a comment with its path.
+        # Meta's codellama/llama/generation.py, infilling_prompt_tokens: "<PRE> {pre} <SUF>{suf} <MID>". The prefix
+        # has SentencePiece's leading space, suffix and middle have none. No format for other files is documented.
+        Family("codellama", "PSM", "▁<PRE>", "▁<SUF>", "▁<MID>"),
+        # DeepSeek-Coder's README, "Code Insertion" and "Repository Level Code Completion": each file stands under
+        # a comment with its path.
         *(
-            Family(name, "PSM", *_DEEPSEEK, stops=("<｜end▁of▁sentence｜>", "<|EOT|>"), file="#", inside="files")
+            Family(name, "PSM", *_DEEPSEEK, file="#", inside="files")
             for name in ("deepseek-coder", "deepseek-coder-v2", "wizardcoder-deepseek")
         ),
         # StarCoder (arXiv 2305.06161), section 5.1, and the model card's "Fill-in-the-middle".
         *(
-            Family(name, "PSM", *_STAR, stops=("<|endoftext|>",), project="<reponame>", file="<filename>")
+            Family(name, "PSM", *_STAR, project="<reponame>", file="<filename>")
             for name in ("starcoder", "wizardcoder-starcoder", "refact")
         ),
         # StarCoder 2 (arXiv 2402.19173), section 5: the path is the beginning of the prefix.
@@ -85,26 +74,23 @@ FAMILIES = {
             "starcoder2",
             "PSM",
             *_STAR,
-            stops=("<|endoftext|>", "<file_sep>"),
             project="<repo_name>",
             file="<file_sep>",
             inside="path",
         ),
         # Model card stabilityai/stable-code-3b; the tokens are StarCoder's.
-        Family("stablecode", "PSM", *_STAR, stops=("<|endoftext|>",), project="<reponame>", file="<filename>"),
+        Family("stablecode", "PSM", *_STAR, project="<reponame>", file="<filename>"),
         # Granite Code (arXiv 2405.04324), section 3.2: StarCoder's tokens.
-        Family("granite-code", "PSM", *_STAR, stops=("<|endoftext|>",), project="<reponame>", file="<filename>"),
-        # Model card google/codegemma-2b: the terminators of its example. What stands between a file's separator and
-        # its prefix is its path.
+        Family("granite-code", "PSM", *_STAR, project="<reponame>", file="<filename>"),
+        # Model card google/codegemma-2b, whose example shows what stands between a file's separator and its code.
         Family(
             "codegemma",
             "PSM",
             *_QWEN,
-            stops=("<eos>", *_QWEN, "<|file_separator|>"),
             file="<|file_separator|>",
         ),
         # Mistral's mistral-common, InstructTokenizer.encode_fim. Other files as in continue's template for it.
-        Family("codestral", "SPM", "[PREFIX]", "[SUFFIX]", "", stops=("</s>",), file="+++++ ", inside="files"),
+        Family("codestral", "SPM", "[PREFIX]", "[SUFFIX]", "", file="+++++ ", inside="files"),
         # Seed-Coder (arXiv 2506.03524), section 2.2: SPM only. No format for other files is documented.
         Family(
             "seed-coder",
@@ -112,10 +98,9 @@ FAMILIES = {
             "<[fim-prefix]>",
             "<[fim-suffix]>",
             "<[fim-middle]>",
-            stops=("<[end▁of▁sentence]>", "<[fim-suffix]>", "<[fim-prefix]>", "<[fim-middle]>"),
         ),
         # Model card JetBrains/Mellum-4b-base, "Fill in the middle with additional files as context".
-        Family("mellum", "SPM", *_STAR, stops=("<|endoftext|>", "<filename>"), file="<filename>"),
+        Family("mellum", "SPM", *_STAR, file="<filename>"),
     )
 }
 

@@ -1,7 +1,7 @@
 """Conversations: how the turns are marked, for each family of models that follow instructions.
 
-A model's own chat template is used where its file has one, and else the row of its family. What is said, by us or by
-the user's code, is put in afterwards and is never a control part, so it cannot end a turn.
+A model's own chat template is used where its file has one, and else the row of its family. What is said, by us or
+by the user's code, is put in afterwards and is never a control part, so it cannot end a turn.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Turn:
 class Chat:
     """How a family marks the turns.
 
-    `first` are the system's words and the user's, `user` what the user says later, `ask` the beginning of an answer,
-    `answered` the end of one. `system`: whether the family knows a system's words apart from the user's.
+    `first` are the system's words and the user's, `user` what the user says later, `ask` the beginning of an
+    answer, `answered` the end of one. `system`: whether the family tells a system's words from the user's.
     """
 
     first: str
@@ -50,9 +50,7 @@ class Chat:
 
 def _chatml() -> Chat:
     user = "<|im_start|>user\n{user}<|im_end|>\n"
-    return Chat(
-        "<|im_start|>system\n{system}<|im_end|>\n" + user, user, "<|im_start|>assistant\n", "<|im_end|>\n"
-    )
+    return Chat("<|im_start|>system\n{system}<|im_end|>\n" + user, user, "<|im_start|>assistant\n", "<|im_end|>\n")
 
 
 def _alpaca() -> Chat:

@@ -1,7 +1,8 @@
 """Renders one chat template: JSON on standard input, text on standard output.
 
-A model file is not to be trusted, and its template is code. So this is a script of its own, which `edits/chat.py` runs
-in a process with little time and memory, and the template runs in Jinja's sandbox, which lets it reach nothing.
+A model file is not to be trusted, and its template is code. So this is a script of its own, which `edits/chat.py`
+runs in a process with little time and memory, and the template runs in Jinja's sandbox, which lets it reach
+nothing.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from midfill.config import Config
 from midfill.document import Document
-from midfill.edits import annotate, blocks, docstring, imports, prompt, surroundings, verify
+from midfill.edits import annotate, blocks, chat, docstring, imports, prompt, surroundings, verify
 from midfill.edits.actions import DEFAULT_INSTRUCTION, Action
 from midfill.edits.diff import minimal_edits
 from midfill.edits.scope import WHOLE, Note, Scope, near_problems, note_at, scope_of
@@ -85,7 +85,7 @@ class Asking:
 
     async def answer(
         self,
-        turns: Sequence[prompt.Turn],
+        turns: Sequence[chat.Turn],
         begun: str,
         most: int,
         stop: tuple[str, ...],
@@ -102,7 +102,7 @@ class Asking:
         request = Request(
             self.role,
             info.name,
-            prompt.conversation(prompt.chat(info.family), turns, begun),
+            chat.conversation(info, turns, begun),
             most,
             stop=stop,
             drafts=self.config.drafts,
@@ -128,7 +128,7 @@ class Asking:
             raise EditRejected("The answer grew too long; select less code.")
         return written
 
-    def again(self, turns: list[prompt.Turn], answer: str, reason: str) -> list[prompt.Turn]:
+    def again(self, turns: list[chat.Turn], answer: str, reason: str) -> list[chat.Turn]:
         """The turns with a refusal, or the refusal itself when attempts or time are used up."""
         if self.attempts >= self.config.edit_attempts:
             times = "once" if self.attempts == 1 else f"{self.attempts} times"

@@ -100,16 +100,19 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """The model bound to a role. `family` is a row of `completion/fim.py` and of `edits/chat.py`.
+    """The model bound to a role. `family` is a row of `completion/fim.py` or `edits/chat.py`.
 
     `context` is how many tokens prompt and answer may have together. `doubt`: a sentence for the user, where the
-    model does not seem to fit the role.
+    model does not seem to fit the role. `template` is the file's own, where it has one; `stops` are the texts of
+    the tokens that end an answer besides those that the vocabulary names.
     """
 
     name: str
     family: str
     context: int
     doubt: str = ""
+    template: Template | None = None
+    stops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +125,16 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class LoadProgress:
-    """Told to listeners while a model loads: `fraction` from 0 to 1, or an `error` that ended it."""
+    """Told to listeners while a model loads: `fraction` from 0 to 1, or an `error` that ended it.
+
+    `warning`: with the last one, why the model seems to be of no use.
+    """
 
     role: Role
     name: str
     fraction: float
     error: str | None = None
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,13 @@ _LONG = 32
 
 
 class NativeModel(LanguageModel, Protocol):
-    """What a backend loads. `pause` is called before each evaluation and may block."""
+    """What a backend loads. `pause` is called before each evaluation and may block.
+
+    `warning`: what the user is to hear about the model when it is loaded.
+    """
 
     pause: Callable[[], None]
+    warning: str | None
 
     @property
     def threads(self) -> int:
@@ -281,7 +285,7 @@ class _Worker:
         model.pause = self._pause
         with self._changed:
             self._model = model
-        self._progress(1.0)
+        self._tell(LoadProgress(self._role(), self.file.info.name, 1.0, warning=model.warning))
 
     def _unload(self) -> None:
         with self._changed:

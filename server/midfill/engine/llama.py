@@ -59,6 +59,7 @@ class LlamaModel:
     def __init__(self, file: ModelFile, progress: Callable[[float], None], threads: Threads) -> None:
         self._llama = llama = _library()
         self.pause: Callable[[], None] = lambda: None
+        self.warning: str | None = None
         self.payoff = Payoff()
         self._threads = threads
         self._context = self._memory = None
@@ -226,7 +227,8 @@ class Tokenizer:
         self.ids = {}
         for token in range(llama.llama_vocab_n_tokens(vocab)):
             self.ids[(llama.llama_vocab_get_text(vocab, token) or b"").decode("utf-8", "replace")] = token
-        self.begin = (llama.llama_vocab_bos(vocab),) if llama.llama_vocab_get_add_bos(vocab) else ()
+        adds = llama.llama_vocab_get_add_bos(vocab)
+        self.begin: tuple[int, ...] = (llama.llama_vocab_bos(vocab),) if adds else ()
         self.stops = frozenset(self.ids[text] for text in stops if text in self.ids)
         # SentencePiece puts a space in front of a text. A line end in front of ours takes it, and is cut off.
         line = self._raw(b"\n", False)

@@ -97,6 +97,8 @@ def show_loading(server: Server) -> None:
             server.say(progress.error)
         elif progress.fraction >= 1:
             bars.pop(progress.role).end("ready")
+            if progress.warning is not None:
+                server.say(progress.warning, types.MessageType.Warning)
         else:
             percentage = int(progress.fraction * 100)
             bars[progress.role].report(f"{percentage}%", percentage)

@@ -14,7 +14,7 @@ import json
 import os
 import re
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -22,10 +22,9 @@ from typing import Any, Literal, get_args
 import platformdirs
 
 from midfill.errors import ModelCorrupt, ModelError, ModelMissing, UsageError
-from midfill.models import gguf
+from midfill.models import families, gguf
 
 Role = Literal["complete", "edit"]
-FAMILIES = ("qwen2.5-coder",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,8 @@ class Model:
 
     `role` is the role whose default it is; without one it is used only by name. `file` is a name inside the
     models folder, or for a file of the user's own an absolute path: such a file has no sources and is never
-    deleted.
+    deleted. `roles` are what it is fit for; `template` is the chat template in the file of a user's own model,
+    with the texts of the tokens that begin and end a text.
     """
 
     name: str
@@ -61,6 +61,10 @@ class Model:
     context: int
     hub: str = ""
     wheels: Wheels | None = None
+    roles: tuple[str, ...] = ("complete", "edit")
+    template: str = ""
+    begin: str = ""
+    end: str = ""
 
     @property
     def is_users_own(self) -> bool:
@@ -88,23 +92,16 @@ def find(role_or_name: str) -> Model:
 
 
 def doubt(model: Model, role: str) -> str:
-    """Why a model may not fit a role, as a sentence for the user; empty where nothing speaks against it."""
-    words = set(re.split(r"[^a-z0-9.]+", f"{model.name} {Path(model.file).stem}".lower()))
-    if model.family == "qwen2.5-coder" and role == "complete" and "coder" not in words and "instruct" in words:
-        return (
-            f"The model {model.name} may not know how to complete in the middle of code; set "
-            "midfill.models.complete to a coder model."
-        )
-    if role != "complete" and ("base" in words or ("coder" in words and not words & _FOLLOWS)):
-        return (
-            f"The model {model.name} seems to be a base model, which does not follow instructions; set "
-            f"midfill.models.{role} to an instruct model."
-        )
-    return ""
-
-
-# What the names of models that follow instructions have in common.
-_FOLLOWS = frozenset(("instruct", "chat", "it", "sft", "dpo", "rlhf", "assistant", "instruction"))
+    """Why a model does not fit a role, as a sentence for the user; empty where nothing speaks against it."""
+    # What can edit code can explain it.
+    if role in model.roles or (role == "explain" and "edit" in model.roles):
+        return ""
+    lacks = {
+        "complete": "does not know how to complete in the middle of code",
+        "edit": "was not made to follow instructions for code",
+        "explain": "does not follow instructions",
+    }[role]
+    return f"The model {model.name} {lacks}; set midfill.models.{role} to {families.recommended(role)}."
 
 
 def models_dir() -> Path:
@@ -176,37 +173,41 @@ def verify(model: Model) -> Path:
 def add(name: str, file: Path, *, role: Role | None = None, family: str | None = None) -> Model:
     """Take a GGUF file of the user's own into the catalogue; the file stays where it is.
 
-    With a `role` it becomes that role's default. An earlier model of the same name is replaced, a built-in
-    one is not. Raises `UsageError`, or `ModelError` when the models folder cannot be written.
+    With a `role` it becomes that role's default. `family` is needed where the file does not tell. An earlier
+    model of the same name is replaced, a built-in one is not. Raises `UsageError`, or `ModelError` when the models
+    folder cannot be written.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         raise UsageError(f"{name!r} cannot name a model: use letters, digits, dots, dashes and underscores.")
     if name in get_args(Role) or any(model.name == name for model in _built_in()):
         raise UsageError(f"The name {name} is taken by Midfill itself: choose another.")
     file = file.expanduser().resolve()
+    metadata, vocabulary = gguf.header(file)
     try:
         with file.open("rb") as stream:
-            metadata = gguf.metadata(stream)
             status = os.fstat(stream.fileno())
-            stream.seek(0)
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise UsageError(f"Cannot read {file}: {error.strerror}.") from None
-    except ValueError as error:
-        raise UsageError(f"{file} is not a usable GGUF model: {error}.") from None
+    found = families.detect(metadata, vocabulary.keys(), family)
     architecture = str(metadata.get("general.architecture", ""))
     context = metadata.get(f"{architecture}.context_length")
     quantization = re.search(r"(?i)\b(i?q[1-8][a-z0-9_]*|b?f16|f32)\b", file.stem)
+    template, begin, end = gguf.template(metadata, vocabulary)
     model = Model(
         name=name,
         role=role,
-        family=_family(metadata, file) if family is None else _known_family(family),
-        licence=str(metadata.get("general.license", "unknown")),
+        family=found.family.name,
+        licence=str(metadata.get("general.license") or found.family.licence),
         quantization=quantization[0].upper() if quantization else "unknown",
         file=str(file),
         bytes=status.st_size,
         sha256=sha256,
-        context=context if isinstance(context, int) else 4096,
+        context=context if isinstance(context, int) else found.family.context,
+        roles=found.roles,
+        template=template,
+        begin=begin,
+        end=end,
     )
     # The last one added comes last, whether its name is new or not: `find` prefers it for its role.
     models = [*(other for other in _added() if other.name != name), model]
@@ -239,13 +240,18 @@ def _built_in() -> tuple[Model, ...]:
 def _added() -> tuple[Model, ...]:
     file = models_dir() / "models.json"
     try:
-        return tuple(Model(**entry) for entry in json.loads(file.read_text("utf-8")))
+        return tuple(_from_entry(entry) for entry in json.loads(file.read_text("utf-8")))
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError):
         raise ModelError(
             f"Cannot read the list of your own models, {file}. Delete it and `midfill models add` them again."
         ) from None
+
+
+def _from_entry(entry: dict[str, Any]) -> Model:
+    model = Model(**entry)
+    return replace(model, roles=tuple(model.roles))
 
 
 def _as_entry(model: Model) -> dict[str, Any]:
@@ -270,21 +276,3 @@ def _write(file: Path, content: Any) -> None:
     new = file.with_name(f"{file.name}.{os.getpid()}.new")
     new.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     new.replace(file)
-
-
-def _family(metadata: dict[str, Any], file: Path) -> str:
-    architecture = metadata.get("general.architecture")
-    names = (str(metadata.get(key, "")) for key in ("general.basename", "general.name"))
-    words = re.sub(r"[^a-z0-9.]+", "-", " ".join(names).lower())
-    if architecture == "qwen2" and "qwen2.5-coder" in words:
-        return "qwen2.5-coder"
-    raise UsageError(
-        f"{file} does not say that it is of a supported family (its architecture: {architecture!r}). "
-        f"Supported: {', '.join(FAMILIES)}; if it is one of these, name the family."
-    )
-
-
-def _known_family(family: str) -> str:
-    if family not in FAMILIES:
-        raise UsageError(f"There is no model family {family!r}. Supported: {', '.join(FAMILIES)}.")
-    return family

@@ -1,14 +1,14 @@
 """The families of models: what is known of each, and how a GGUF file's family is told from the file itself.
 
-A family is told by the model's architecture, the control tokens of its vocabulary and the name that its maker wrote
-into the file's metadata; never by the name of the file. How its prompts look is said in `completion/fim.py` and
-`edits/prompt.py`, in rows of the same `name`.
+A family is told by the model's architecture, the control tokens of its vocabulary and the name that its maker
+wrote into the file's metadata; never by the name of the file. How its prompts look is said in `completion/fim.py`
+and `edits/chat.py`, in rows of the same `name`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,10 @@ class Family:
     `name` is the key of the prompt tables; `family` what users call it, where several rows share that.
     A model is of the family when its architecture is one of `architectures`, its vocabulary has all of `needs` and
     none of `lacks`, and its name matches `named` (a regular expression on the name in small letters without
-    punctuation). `context` is in tokens, `sizes` in billions of parameters. `hub` and `file` are what to fetch, on the
-    Hugging Face hub. `unmarked` says what a name means that tells a size but not whether the model follows
-    instructions; `template_in_base`: its base models have a chat template too.
+    punctuation). `context` is in tokens, `sizes` in billions of parameters. `hub` and `file` are what to fetch, on
+    the Hugging Face hub. `unmarked` says what a name means that tells a size but not whether the model follows
+    instructions; `template_in_base`: its base models have a chat template too. `stops` are the control tokens that
+    end an answer, as the family's documentation names them; the vocabulary may have more.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Family:
     quantization: str = "Q4_K_M"
     unmarked: str = "base"
     template_in_base: bool = False
+    stops: tuple[str, ...] = ()
 
     @property
     def called(self) -> str:
@@ -52,6 +54,18 @@ _QWEN_FIM = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 _STAR_FIM = ("<fim_prefix>", "<fim_suffix>", "<fim_middle>")
 _DEEPSEEK_FIM = ("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>")
 _LLAMA_FIM = ("▁<PRE>", "▁<SUF>", "▁<MID>")
+
+# The README of Qwen2.5-Coder, "Fill in the middle"; and what ends DeepSeek-Coder's answers in code and in a chat.
+_QWEN_STOPS = (
+    "<|endoftext|>",
+    "<|im_end|>",
+    "<|fim_prefix|>",
+    "<|fim_suffix|>",
+    "<|fim_pad|>",
+    "<|repo_name|>",
+    "<|file_sep|>",
+)
+_DEEPSEEK_STOPS = ("<｜end▁of▁sentence｜>", "<|EOT|>")
 
 # The first row that fits wins, so the special ones stand before the general ones.
 FAMILIES = {
@@ -72,6 +86,7 @@ FAMILIES = {
             needs=_STAR_FIM,
             named="wizardcoder",
             unmarked="instruct",
+            stops=("<|endoftext|>",),
         ),
         Family(
             "wizardcoder-deepseek",
@@ -86,6 +101,7 @@ FAMILIES = {
             needs=_DEEPSEEK_FIM,
             named="wizardcoder",
             unmarked="instruct",
+            stops=_DEEPSEEK_STOPS,
         ),
         Family(
             "wizardcoder",
@@ -111,10 +127,11 @@ FAMILIES = {
             needs=_QWEN_FIM,
             named=r"qwen2\.?5coder",
             template_in_base=True,
+            stops=_QWEN_STOPS,
         ),
         Family(
             "qwen3-coder",
-            ("qwen3moe", "qwen3"),
+            ("qwen3moe", "qwen3", "qwen3next"),
             ("complete", "edit"),
             262144,
             "Apache-2.0",
@@ -124,6 +141,7 @@ FAMILIES = {
             needs=_QWEN_FIM,
             named="qwen3coder",
             template_in_base=True,
+            stops=_QWEN_STOPS,
         ),
         Family(
             "codegemma",
@@ -135,6 +153,7 @@ FAMILIES = {
             "bartowski/codegemma-2b-GGUF",
             "codegemma-2b-Q4_K_M.gguf",
             needs=(*_QWEN_FIM, "<|file_separator|>"),
+            stops=("<eos>", *_QWEN_FIM, "<|file_separator|>"),
         ),
         # General models of Qwen's later vocabularies have the tokens of its coders, but were not trained on them
         # alone; nothing but the name tells them apart.
@@ -150,6 +169,7 @@ FAMILIES = {
             needs=("<|im_start|>",),
             named=r"qwen2\.?5(?!coder)",
             template_in_base=True,
+            stops=("<|endoftext|>", "<|im_end|>"),
         ),
         Family(
             "qwen2",
@@ -163,6 +183,7 @@ FAMILIES = {
             needs=("<|im_start|>",),
             lacks=_QWEN_FIM,
             template_in_base=True,
+            stops=("<|endoftext|>", "<|im_end|>"),
         ),
         Family(
             "qwen3",
@@ -177,6 +198,7 @@ FAMILIES = {
             named="^(?!.*coder)",
             unmarked="instruct",
             template_in_base=True,
+            stops=("<|endoftext|>", "<|im_end|>"),
         ),
         Family(
             "deepseek-coder",
@@ -188,6 +210,7 @@ FAMILIES = {
             "TheBloke/deepseek-coder-6.7B-instruct-GGUF",
             "deepseek-coder-6.7b-instruct.Q4_K_M.gguf",
             needs=_DEEPSEEK_FIM,
+            stops=_DEEPSEEK_STOPS,
         ),
         Family(
             "deepseek-coder-v2",
@@ -201,6 +224,7 @@ FAMILIES = {
             needs=_DEEPSEEK_FIM,
             # DeepSeek V3 and R1 have the tokens too, in a larger vocabulary.
             lacks=("<｜tool▁calls▁begin｜>",),
+            stops=("<｜end▁of▁sentence｜>",),
         ),
         Family(
             "codellama",
@@ -212,6 +236,7 @@ FAMILIES = {
             "TheBloke/CodeLlama-7B-GGUF",
             "codellama-7b.Q4_K_M.gguf",
             needs=_LLAMA_FIM,
+            stops=("▁<EOT>",),
         ),
         Family(
             "codellama-python",
@@ -247,6 +272,7 @@ FAMILIES = {
             "unsloth/Seed-Coder-8B-Base-GGUF",
             "Seed-Coder-8B-Base-Q4_K_M.gguf",
             needs=("<[fim-suffix]>", "<[fim-prefix]>", "<[fim-middle]>"),
+            stops=("<[end▁of▁sentence]>", "<[fim-suffix]>", "<[fim-prefix]>", "<[fim-middle]>"),
         ),
         Family(
             "mellum",
@@ -260,6 +286,7 @@ FAMILIES = {
             needs=_STAR_FIM,
             named="mellum",
             quantization="Q8_0",
+            stops=("<|endoftext|>", "<filename>"),
         ),
         Family(
             "granite-code",
@@ -272,6 +299,7 @@ FAMILIES = {
             "granite-3b-code-base.Q4_K_M.gguf",
             needs=_STAR_FIM,
             named="granite",
+            stops=("<|endoftext|>",),
         ),
         Family(
             "stablecode",
@@ -283,6 +311,7 @@ FAMILIES = {
             "TheBloke/stable-code-3b-GGUF",
             "stable-code-3b.Q4_K_M.gguf",
             needs=_STAR_FIM,
+            stops=("<|endoftext|>",),
         ),
         Family(
             "starcoder2",
@@ -294,6 +323,7 @@ FAMILIES = {
             "second-state/StarCoder2-3B-GGUF",
             "starcoder2-3b-Q4_K_M.gguf",
             needs=(*_STAR_FIM, "<repo_name>", "<file_sep>"),
+            stops=("<|endoftext|>", "<file_sep>"),
         ),
         Family(
             "starcoder",
@@ -305,6 +335,7 @@ FAMILIES = {
             "TheBloke/starcoder-GGUF",
             "starcoder.Q4_K_M.gguf",
             needs=_STAR_FIM,
+            stops=("<|endoftext|>",),
         ),
         Family(
             "refact",
@@ -316,6 +347,7 @@ FAMILIES = {
             "maddes8cht/smallcloudai-Refact-1_6B-fim-gguf",
             "smallcloudai-Refact-1_6B-fim-Q4_K_M.gguf",
             needs=_STAR_FIM,
+            stops=("<|endoftext|>",),
         ),
         Family(
             "llama-3",
@@ -327,6 +359,7 @@ FAMILIES = {
             "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF",
             "Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf",
             needs=("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
+            stops=("<|end_of_text|>", "<|eot_id|>"),
         ),
         Family(
             "smollm2",
@@ -339,6 +372,7 @@ FAMILIES = {
             "SmolLM2-1.7B-Instruct-Q4_K_M.gguf",
             needs=("<|im_start|>", "<|im_end|>", "<gh_stars>"),
             lacks=_STAR_FIM,
+            stops=("<|endoftext|>", "<|im_end|>"),
         ),
         Family(
             "gemma-3",
@@ -350,6 +384,7 @@ FAMILIES = {
             "ggml-org/gemma-3-4b-it-GGUF",
             "gemma-3-4b-it-Q4_K_M.gguf",
             needs=("<start_of_turn>", "<end_of_turn>"),
+            stops=("<eos>", "<end_of_turn>"),
         ),
         Family(
             "gemma-4",
@@ -361,6 +396,7 @@ FAMILIES = {
             "ggml-org/gemma-4-26B-A4B-it-GGUF",
             "gemma-4-26B-A4B-it-Q4_K_M.gguf",
             needs=("<|turn>", "<turn|>"),
+            stops=("<eos>", "<turn|>"),
         ),
     )
 }
@@ -388,23 +424,30 @@ class Detected:
     follows: bool | None
 
 
-def detect(metadata: Mapping[str, Any], vocabulary: Collection[str]) -> Detected:
-    """The family of a model from its GGUF metadata and the texts of its tokens.
+def detect(metadata: Mapping[str, Any], vocabulary: Set[str], name: str | None = None) -> Detected:
+    """The family of a model from its GGUF metadata and the texts of its tokens, or the one that the user names.
 
-    Raises `UsageError`, which says what the file does not tell and what to set.
+    Raises `UsageError`, which says what the file does not tell and what to set, or what its vocabulary lacks.
     """
+    if name is not None:
+        row = named(name)
+        if missing := [text for text in row.needs if text not in vocabulary]:
+            raise UsageError(
+                f"The file cannot be of the family {name}: its vocabulary lacks {', '.join(missing)}."
+            )
+        return _detected(row, metadata)
     architecture = str(metadata.get("general.architecture", ""))
     words = " ".join(str(metadata.get(key, "")) for key in _NAMES)
-    name = re.sub(r"[^a-z0-9.]", "", words.lower())
+    squeezed = re.sub(r"[^a-z0-9.]", "", words.lower())
     known = [row for row in FAMILIES.values() if architecture in row.architectures]
-    fitting = [row for row in known if not set(row.needs) - vocabulary and not set(row.lacks) & vocabulary]  # type: ignore[operator]
-    row = next((row for row in fitting if re.search(row.named, name)), None)
-    if row is None:
+    fitting = [row for row in known if vocabulary >= set(row.needs) and not vocabulary & set(row.lacks)]
+    found = next((row for row in fitting if re.search(row.named, squeezed)), None)
+    if found is None:
         raise UsageError(_unknown(architecture, str(metadata.get("general.name", "")), fitting or known))
-    return detected(row, metadata)
+    return _detected(found, metadata)
 
 
-def detected(row: Family, metadata: Mapping[str, Any]) -> Detected:
+def _detected(row: Family, metadata: Mapping[str, Any]) -> Detected:
     """What a model of a known family can do, by its metadata."""
     follows = _follows(row, metadata)
     roles = {role for role in row.roles if role == "complete" or follows is not False}
@@ -446,7 +489,9 @@ def _follows(row: Family, metadata: Mapping[str, Any]) -> bool | None:
 
 
 def _unknown(architecture: str, name: str, candidates: list[Family]) -> str:
-    described = f"its architecture is {architecture!r}" + (f", its name {name!r}" if name else ", and it has no name")
+    described = f"its architecture is {architecture!r}" + (
+        f", its name {name!r}" if name else ", and it has no name"
+    )
     choices = [row.name for row in candidates] or list(FAMILIES)
     return (
         f"The file does not tell its family: {described}, and its vocabulary and name fit no family that Midfill "

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Container
+from pathlib import Path
 from typing import Any, BinaryIO
+
+from midfill.errors import UsageError
 
 _SCALARS = {
     0: "<B",
@@ -22,8 +25,27 @@ _SCALARS = {
 }
 _STRING, _ARRAY = 8, 9
 
-TOKENS = "tokenizer.ggml.tokens"
-"""The key of the list of the tokens' texts."""
+_TOKENS = "tokenizer.ggml.tokens"
+
+
+def header(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """A GGUF file's metadata, and the ids of its tokens by their texts. Raises `UsageError`."""
+    try:
+        with path.open("rb") as stream:
+            found = metadata(stream, (_TOKENS,))
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror}.") from None
+    except ValueError as error:
+        raise UsageError(f"{path} is not a usable GGUF model: {error}.") from None
+    return found, {text: token for token, text in enumerate(found.pop(_TOKENS, ()))}
+
+
+def template(metadata: dict[str, Any], vocabulary: dict[str, int]) -> tuple[str, str, str]:
+    """The chat template in the file, "" without one, and the texts of the tokens that begin and end a text."""
+    texts = {token: text for text, token in vocabulary.items()}
+    begin, end = (texts.get(metadata.get(f"tokenizer.ggml.{key}_token_id", -1), "") for key in ("bos", "eos"))
+    source = metadata.get("tokenizer.chat_template")
+    return (source, begin, end) if isinstance(source, str) and source.strip() else ("", begin, end)
 
 
 def metadata(stream: BinaryIO, lists: Container[str] = ()) -> dict[str, Any]:

@@ -1,0 +1,447 @@
+"""Every family: how it is told from a file, and its prompts to the letter and to the token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ggufs import vocabulary, write
+
+from midfill import cli, inspection
+from midfill.completion import fim
+from midfill.completion.context import Context, Fragment
+from midfill.edits import chat
+from midfill.engine import llama
+from midfill.engine.base import ModelInfo, Part, Template
+from midfill.errors import ModelError, UsageError
+from midfill.models import families
+
+QWEN = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"]
+QWEN += ["<|fim_pad|>", "<|repo_name|>", "<|file_sep|>"]
+STAR = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>", "<filename>", "<gh_stars>"]
+DEEPSEEK = ["<｜end▁of▁sentence｜>", "<｜fim▁hole｜>", "<｜fim▁begin｜>", "<｜fim▁end｜>", "<|EOT|>"]
+LLAMA = ["▁<PRE>", "▁<MID>", "▁<SUF>", "▁<EOT>"]
+SEED = ["<[end▁of▁sentence]>", "<[fim-suffix]>", "<[fim-prefix]>", "<[fim-middle]>"]
+GEMMA = ["<bos>", "<eos>", *QWEN[3:6], "<|file_separator|>", "<start_of_turn>", "<end_of_turn>"]
+LLAMA3 = ["<|end_of_text|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
+SMOL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<repo_name>", "<gh_stars>"]
+
+PSM = "{0}def f({1}\n    pass\n{2}"
+SPM = "{1}\n    pass\n{0}def f({2}"
+QWEN_PROMPT = PSM.format("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
+STAR_PROMPT = PSM.format("<fim_prefix>", "<fim_suffix>", "<fim_middle>")
+DEEPSEEK_PROMPT = PSM.format("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>")
+
+# architecture, name in the metadata, control tokens -> row, roles, form, prompt, stop tokens
+MADE: list[tuple[str, str, list[str], str, list[str], str | None, str, list[str]]] = [
+    *(
+        ("qwen2", name, QWEN, "qwen2.5-coder", roles, "PSM", QWEN_PROMPT, [*QWEN[:1], *QWEN[2:4], *QWEN[5:]])
+        for name, roles in (
+            ("Qwen2.5 Coder 7B Instruct", ["complete", "edit"]),
+            ("Qwen2.5-Coder-7B", ["complete"]),
+            ("qwen2.5-coder-0.5b-base", ["complete"]),
+        )
+    ),
+    (
+        "qwen3moe",
+        "Qwen3-Coder-30B-A3B-Instruct",
+        QWEN,
+        "qwen3-coder",
+        ["complete", "edit"],
+        "PSM",
+        QWEN_PROMPT,
+        [*QWEN[:1], *QWEN[2:4], *QWEN[5:]],
+    ),
+    (
+        "qwen2",
+        "Qwen2.5 7B Instruct",
+        QWEN,
+        "qwen2.5",
+        ["edit", "explain"],
+        None,
+        "",
+        ["<|endoftext|>", "<|im_end|>"],
+    ),
+    ("qwen3", "Qwen3-8B", QWEN, "qwen3", ["edit", "explain"], None, "", ["<|endoftext|>", "<|im_end|>"]),
+    ("qwen3", "Qwen3-8B-Base", QWEN, "qwen3", [], None, "", ["<|endoftext|>", "<|im_end|>"]),
+    (
+        "llama",
+        "deepseek-coder-6.7b-instruct",
+        DEEPSEEK,
+        "deepseek-coder",
+        ["complete", "edit"],
+        "PSM",
+        DEEPSEEK_PROMPT,
+        ["<｜end▁of▁sentence｜>", "<|EOT|>"],
+    ),
+    (
+        "deepseek2",
+        "DeepSeek-Coder-V2-Lite-Base",
+        DEEPSEEK[:4],
+        "deepseek-coder-v2",
+        ["complete"],
+        "PSM",
+        DEEPSEEK_PROMPT,
+        ["<｜end▁of▁sentence｜>"],
+    ),
+    (
+        "llama",
+        "WizardCoder-33B-V1.1",
+        DEEPSEEK,
+        "wizardcoder-deepseek",
+        ["complete", "edit"],
+        "PSM",
+        DEEPSEEK_PROMPT,
+        ["<｜end▁of▁sentence｜>", "<|EOT|>"],
+    ),
+    (
+        "starcoder",
+        "WizardCoder 15B V1.0",
+        [*STAR, "<reponame>"],
+        "wizardcoder-starcoder",
+        ["complete", "edit"],
+        "PSM",
+        STAR_PROMPT,
+        ["<|endoftext|>"],
+    ),
+    ("starcoder", "starcoder", STAR, "starcoder", ["complete"], "PSM", STAR_PROMPT, ["<|endoftext|>"]),
+    ("starcoder", "granite-20b-code-base", STAR, "granite-code", ["complete"], "PSM", STAR_PROMPT, STAR[:1]),
+    ("llama", "Granite 3b Code Base", STAR, "granite-code", ["complete"], "PSM", STAR_PROMPT, STAR[:1]),
+    ("stablelm", "stable-code-3b", STAR, "stablecode", ["complete"], "PSM", STAR_PROMPT, STAR[:1]),
+    (
+        "starcoder2",
+        "starcoder2-3b",
+        [*STAR[:4], "<repo_name>", "<file_sep>"],
+        "starcoder2",
+        ["complete"],
+        "PSM",
+        STAR_PROMPT,
+        ["<|endoftext|>", "<file_sep>"],
+    ),
+    ("refact", "Refact", STAR, "refact", ["complete"], "PSM", STAR_PROMPT, STAR[:1]),
+    (
+        "llama",
+        "Mellum-4b-base",
+        STAR,
+        "mellum",
+        ["complete"],
+        "SPM",
+        SPM.format("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
+        ["<|endoftext|>", "<filename>"],
+    ),
+    (
+        "llama",
+        "Seed-Coder-8B-Base",
+        SEED,
+        "seed-coder",
+        ["complete"],
+        "SPM",
+        SPM.format("<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>"),
+        SEED,
+    ),
+    (
+        "llama",
+        "Meta Llama 3.1 8B Instruct",
+        LLAMA3,
+        "llama-3",
+        ["edit", "explain"],
+        None,
+        "",
+        [LLAMA3[0], LLAMA3[4]],
+    ),
+    ("llama", "SmolLM2 135M Instruct", SMOL, "smollm2", ["explain"], None, "", ["<|endoftext|>", "<|im_end|>"]),
+]
+
+# The same, of SentencePiece's vocabularies, which have the tokens <s> and </s>.
+PIECES: list[tuple[str, str, list[str], str, list[str], str | None, str, list[str]]] = [
+    (
+        "llama",
+        "CodeLlama-7b-hf",
+        LLAMA,
+        "codellama",
+        ["complete"],
+        "PSM",
+        PSM.format("▁<PRE>", "▁<SUF>", "▁<MID>"),
+        ["</s>", "▁<EOT>"],
+    ),
+    ("llama", "codellama_codellama-34b-instruct-hf", [], "codellama-python", ["edit"], None, "", ["</s>"]),
+    ("llama", "WizardCoder-Python-13B-V1.0", [], "wizardcoder", ["edit"], None, "", ["</s>"]),
+    (
+        "llama",
+        "Codestral-22B-v0.1",
+        ["[INST]", "[/INST]", "[PREFIX]", "[MIDDLE]", "[SUFFIX]"],
+        "codestral",
+        ["complete"],
+        "SPM",
+        SPM.format("[PREFIX]", "[SUFFIX]", ""),
+        ["</s>"],
+    ),
+    ("gemma", "codegemma-2b", GEMMA, "codegemma", ["complete"], "PSM", QWEN_PROMPT, ["</s>", *GEMMA[1:6]]),
+    ("gemma3", "gemma-3-270m-it", GEMMA[-2:], "gemma-3", ["explain"], None, "", ["</s>", "<end_of_turn>"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "sentencepiece"),
+    [*((case, False) for case in MADE), *((case, True) for case in PIECES)],
+    ids=[case[1] for case in (*MADE, *PIECES)],
+)
+def test_inspect_tells_a_family_and_its_prompt(tmp_path: Path, case: Any, sentencepiece: bool) -> None:
+    architecture, name, control, row, roles, form, prompt, stops = case
+    # Gemma's SentencePiece puts no space in front of a text.
+    spaced = sentencepiece and not architecture.startswith("gemma")
+    options: dict[str, Any] = {"tokenizer__ggml__add_space_prefix": spaced} if sentencepiece else {}
+    file = write(
+        tmp_path / "file.gguf", architecture, name, control, sentencepiece, ARCH__context_length=4096, **options
+    )
+    found = inspection.inspect(file)
+    assert found["family"] == families.FAMILIES[row].called
+    assert found["roles"] == roles
+    assert found["context"] == 4096
+    assert found["licence"] == families.FAMILIES[row].licence
+    assert found["fim"]["form"] == form
+    assert found["fim"]["stop"] == sorted(found["fim"]["stop"])
+    assert sorted(text(file, token) for token in found["fim"]["stop"]) == sorted(stops)
+    if form is None:
+        assert found["fim"]["example"] is None
+        return
+    example = found["fim"]["example"]
+    assert (example["prefix"], example["suffix"], example["prompt"]) == ("def f(", "\n    pass\n", prompt)
+    spelled = "".join(text(file, token) for token in example["tokens"])
+    # SentencePiece begins with <s>, and puts a space in front of the prefix and of nothing else.
+    golden = prompt.replace("def", " def", spaced).replace(" ", "▁") if sentencepiece else prompt
+    assert spelled.removeprefix("<s>") == golden
+    assert spelled.startswith("<s>") is sentencepiece
+
+
+def text(file: Path, token: int) -> str:
+    """What a token spells: control tokens their name, bytes the byte."""
+    from midfill.models import gguf
+
+    _, vocabulary = gguf.header(file)
+    (spelling,) = [spelling for spelling, number in vocabulary.items() if number == token]
+    plain = {"<0x0A>": "\n", "Ċ": "\n", "Ġ": " "}
+    return plain.get(spelling, spelling)
+
+
+# family, roles, context, tokens of the prompt, stops; from the tokenizers of the real models.
+REAL: list[tuple[str, str | None, list[str], list[int], list[int]]] = [
+    (
+        "deepseek-coder",
+        "deepseek-coder",
+        ["complete", "edit"],
+        [32013, 32016, 1551, 267, 7, 32015, 185, 315, 1445, 185, 32017],
+        [32014, 32021],
+    ),
+    ("starcoder", "starcoder2", ["complete"], [1, 610, 315, 45, 3, 303, 3119, 222, 2], [0, 6]),
+    ("refact", "refact", ["complete"], [1, 589, 296, 26, 3, 284, 3097, 203, 2], [0]),
+    ("qwen2", "qwen2", ["edit", "explain"], [], [151643, 151645]),
+    ("llama-bpe", "llama-3", ["edit", "explain"], [], [128001, 128009]),
+    ("gemma-4", "gemma-4", ["explain"], [], [1, 106]),
+    ("llama-spm", None, [], [], [2]),
+    ("gpt-2", None, [], [], [50256]),
+]
+
+
+@pytest.mark.parametrize(("name", "family", "roles", "tokens", "stop"), REAL, ids=[case[0] for case in REAL])
+def test_inspect_with_the_real_vocabularies(
+    name: str, family: str | None, roles: list[str], tokens: list[int], stop: list[int]
+) -> None:
+    found = inspection.inspect(vocabulary(name))
+    assert (found["family"], found["roles"], found["fim"]["stop"]) == (family, roles, stop)
+    assert (found["fim"]["example"] or {"tokens": []})["tokens"] == tokens
+    if family is None:
+        assert "Set the family, by `--family` with one of: " in found["problems"][0]
+
+
+def test_what_a_family_cannot_be_told_from_is_believed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path / "qwen2.5-coder-7b-instruct.gguf", "qwen2", "D:\\models", QWEN)
+    assert cli.main(["models", "inspect", str(file), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["family"] is None
+    assert "with one of: qwen2.5-coder, qwen2.5." in found["problems"][0]
+    assert cli.main(["models", "inspect", str(file), "--json", "--family", "qwen2.5-coder"]) == 0
+    assert json.loads(capsys.readouterr().out)["roles"] == ["complete", "edit"]
+    with pytest.raises(UsageError, match="its vocabulary lacks <fim_prefix>"):
+        inspection.inspect(file, "starcoder")
+
+
+def test_a_code_llama_without_its_tokens_is_for_editing_only(tmp_path: Path) -> None:
+    file = write(tmp_path / "m.gguf", "llama", "CodeLlama-34B-Instruct", [], sentencepiece=True)
+    assert inspection.inspect(file)["roles"] == ["edit"]
+
+
+def test_a_recurrent_model_does_not_complete(tmp_path: Path) -> None:
+    file = write(tmp_path / "m.gguf", "qwen3next", "Qwen3-Coder-Next", QWEN)
+    found = inspection.inspect(file)
+    assert "complete" not in found["roles"]
+    assert any("recurrent" in problem for problem in found["problems"])
+
+
+@pytest.mark.parametrize("name", fim.FAMILIES)
+def test_every_row_of_the_table_is_whole(name: str) -> None:
+    row = families.FAMILIES[name]
+    form = fim.FAMILIES[name]
+    assert "complete" in row.roles
+    # A model is told by the very tokens that its prompt is made of.
+    assert {form.prefix, form.suffix, form.middle} - {""} <= {*row.needs}
+
+
+def test_the_tables_speak_of_the_same_families() -> None:
+    assert {name for name, row in families.FAMILIES.items() if "complete" in row.roles} == {*fim.FAMILIES}
+    instructed = {name for name, row in families.FAMILIES.items() if {"edit", "explain"} & {*row.roles}}
+    assert instructed == {*chat.CHATS}
+
+
+@pytest.mark.parametrize("name", fim.FAMILIES)
+def test_what_is_typed_is_only_ever_appended(name: str) -> None:
+    form = fim.FAMILIES[name]
+
+    def flat(typed: str) -> str:
+        context = Context((Fragment("b.py", "B = 1\n"),), project="p", path="a.py")
+        return "".join(part.text for part in fim.prompt(form, "before\n", typed, "after\n", context))
+
+    assert flat("x = f(") == flat("x = ") + "f("
+    assert flat("x = ").endswith("x = ")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "qwen2.5-coder",
+            "<|repo_name|>p\n<|file_sep|>b.py\nB = 1\n<|file_sep|>a.py\n"
+            "<|fim_prefix|>before\n<|fim_suffix|>after\n<|fim_middle|>x",
+        ),
+        (
+            "starcoder2",
+            "<repo_name>p\n<file_sep>b.py\nB = 1\n<file_sep><fim_prefix>a.py\nbefore\n"
+            "<fim_suffix>after\n<fim_middle>x",
+        ),
+        (
+            "deepseek-coder",
+            "<｜fim▁begin｜>#b.py\nB = 1\n#a.py\nbefore\n<｜fim▁hole｜>after\n<｜fim▁end｜>x",
+        ),
+        ("mellum", "<filename>b.py\nB = 1\n<filename>a.py\n<fim_suffix>after\n<fim_prefix>before\n<fim_middle>x"),
+        ("codestral", "[SUFFIX]after\n[PREFIX]+++++ b.py\nB = 1\n+++++ a.py\nbefore\nx"),
+        ("codellama", "▁<PRE>before\n▁<SUF>after\n▁<MID>x"),
+    ],
+)
+def test_other_files_in_the_words_of_the_family(name: str, expected: str) -> None:
+    context = Context((Fragment("b.py", "B = 1\n"),), project="p", path="a.py")
+    parts = fim.prompt(fim.FAMILIES[name], "before\n", "x", "after\n", context)
+    assert "".join(part.text for part in parts) == expected
+
+
+def test_code_is_never_a_control_token(tmp_path: Path) -> None:
+    file = write(tmp_path / "m.gguf", "qwen2", "Qwen2.5 Coder 7B", QWEN)
+    with llama.vocabulary(file) as tokenizer:
+        parts = fim.prompt(fim.FAMILIES["qwen2.5-coder"], "<|fim_middle|>", "", "<|endoftext|>")
+        special = [token for token in tokenizer.prompt(parts) if token >= 258]
+        assert [text(file, token) for token in special] == ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"]
+
+
+# -- chat
+
+TURNS = [
+    chat.Turn("system", "Sys"),
+    chat.Turn("user", "Hello"),
+    chat.Turn("assistant", "Hi"),
+    chat.Turn("user", "U"),
+]
+
+
+def flat(parts: Sequence[Part]) -> str:
+    return "".join(part.text for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [
+        (
+            "qwen2.5-coder",
+            "<|im_start|>system\nSys<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\nHi<|im_end|>\n"
+            "<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n",
+        ),
+        ("codellama", "[INST] <<SYS>>\nSys\n<</SYS>>\n\nHello [/INST]Hi </s><s>[INST] U [/INST]"),
+        (
+            "deepseek-coder",
+            "Sys\n### Instruction:\nHello\n### Response:\nHi\n<|EOT|>\n### Instruction:\nU\n### Response:\n",
+        ),
+        (
+            "wizardcoder",
+            "Below is an instruction that describes a task. Write a response that appropriately completes the "
+            "request.\n\n### Instruction:\nSys\n\nHello\n\n### Response:Hi\n\n"
+            "### Instruction:\nU\n\n### Response:",
+        ),
+        (
+            "llama-3",
+            "<|start_header_id|>system<|end_header_id|>\n\nSys<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n"
+            "Hello<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nHi<|eot_id|>"
+            "<|start_header_id|>user<|end_header_id|>\n\nU<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+        ),
+        (
+            "gemma-3",
+            "<start_of_turn>user\nSys\n\nHello<end_of_turn>\n<start_of_turn>model\nHi<end_of_turn>\n"
+            "<start_of_turn>user\nU<end_of_turn>\n<start_of_turn>model\n",
+        ),
+    ],
+)
+def test_a_conversation_in_the_words_of_the_family(family: str, expected: str) -> None:
+    parts = chat.conversation(ModelInfo("m", family, 4096), TURNS, "")
+    assert flat(parts) == expected
+    assert [part.text for part in parts if not part.control] == ["Sys", "Hello", "Hi", "U", ""]
+
+
+CHATML = (
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n'}}"
+    "{{ message['content'] + '<|im_end|>\n'}}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+NO_SYSTEM = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'system' %}"
+    "{{ raise_exception('System role not supported') }}{% endif %}"
+    "<{{ message['role'] }}>{{ message['content'] | trim }}{{ eos_token }}{% endfor %}"
+)
+
+
+def templated(source: str) -> ModelInfo:
+    return ModelInfo("m", "unheard-of", 4096, template=Template(source, "<s>", "</s>"))
+
+
+def test_the_files_own_template_goes_first() -> None:
+    assert flat(chat.conversation(templated(CHATML), TURNS, "begun")) == flat(
+        chat.conversation(ModelInfo("m", "qwen2.5-coder", 4096), TURNS, "begun")
+    )
+
+
+def test_a_template_that_knows_no_system_gets_its_words_with_the_users() -> None:
+    parts = chat.conversation(templated(NO_SYSTEM), TURNS, "")
+    assert flat(parts) == "<s><user>Sys\n\nHello</s><assistant>Hi</s><user>U</s>"
+    assert [part.text for part in parts if not part.control] == ["Sys", "Hello", "Hi", "U", ""]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("{% for", "unexpected 'end of template'"),
+        ("{{ messages[0].content }}", "it leaves out what is said"),
+        ("{{ ''.__class__.__mro__ }}", "SecurityError"),
+        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "too much time"),
+        ("{{ 'x' * 9999999999 }}", "MemoryError"),
+        ("{% include '/etc/passwd' %}", "no loader"),
+        ("x" * 200_000, "too long"),
+    ],
+)
+def test_a_bad_template_is_refused_with_the_reason(source: str, reason: str) -> None:
+    with pytest.raises(ModelError, match=r"chat template in the model's file cannot be used") as error:
+        chat.conversation(templated(source), TURNS, "")
+    assert reason in str(error.value)
+
+
+def test_a_family_that_follows_no_instructions_says_what_to_choose() -> None:
+    with pytest.raises(ModelError, match=r"cannot edit code.*qwen2\.5-coder"):
+        chat.conversation(ModelInfo("m", "starcoder2", 4096), TURNS, "")
