@@ -49,14 +49,20 @@ format: setup
 test: models
 	$(BIN)/pytest
 
-# What the editors' tests need is installed under build/editors, not into .venv.
+# What the editors' tests need is installed under build/editors, not into .venv. VS Code needs Node 20 and Chromium.
 EDITORS := build/editors
 
-test-editors: models $(EDITORS)/site/.ready
-	PYTHONPATH=$(EDITORS)/site $(BIN)/pytest tests/editors $(TESTS)
+test-editors: models vscode $(EDITORS)/site/.ready $(EDITORS)/vscode/.ready
+	PYTHONPATH=$(EDITORS)/site $(BIN)/pytest tests/editors
+	node --test --test-reporter=spec tests/editors/vscode/vscode.test.mjs
 
 $(EDITORS)/site/.ready: tests/editors/requirements.txt
 	@$(BIN)/pip install --quiet --upgrade --target $(EDITORS)/site -r $<
+	@touch $@
+
+$(EDITORS)/vscode/.ready: tests/editors/vscode/package.json tests/editors/vscode/install.sh
+	@command -v node chromium >/dev/null || { echo "Install Node 20 and Chromium: apt-get install chromium."; exit 1; }
+	@tests/editors/vscode/install.sh $(EDITORS)/vscode
 	@touch $@
 
 # The peer, a llama-server of the same llama.cpp, is built on first use. Figures and picture go to build/bench/.
@@ -84,7 +90,10 @@ eval-quick: models
 	@$(if $(PEER_BUILT),$(WITH_PEER)) $(BIN)/python tests/eval/run.py "$(EVAL)" \
 		--limit 2 --minutes 4 --systems midfill,raw,infill
 
+# The extension carries the server's wheel, which it can install in an environment of its own.
 vscode:
+	rm -rf client-config/vscode/server
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir client-config/vscode/server .
 	cd client-config/vscode && npm ci && npm run check && npm run package
 
 clean:

@@ -84,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser("models", help="list, fetch, check and add model files")
     which = models.add_subparsers(required=True, metavar="COMMAND")
-    which.add_parser("list", help="the models known, and which are here").set_defaults(run=_models_list)
+    known = which.add_parser("list", help="the models known, and which are here")
+    known.add_argument("--json", action="store_true")
+    known.set_defaults(run=_models_list)
     fetch = which.add_parser("fetch", help="download models (the two defaults, unless named)")
     fetch.add_argument("names", nargs="*", metavar="ROLE|NAME")
     fetch.set_defaults(run=_models_fetch)
@@ -288,6 +290,14 @@ async def _edit(window: Any, path: Path, action: str, start: int, end: int, inst
 def _models_list(options: argparse.Namespace) -> int:
     from midfill.models import catalog
 
+    if options.json:
+        names = ("name", "role", "family", "quantization", "bytes", "licence")
+        known = [
+            {**{name: getattr(model, name) for name in names}, "here": catalog.path(model).exists()}
+            for model in catalog.load()
+        ]
+        print(json.dumps(known, indent=2))
+        return 0
     for model in catalog.load():
         state = "here" if catalog.path(model).exists() else "not here"
         what = f"{model.quantization:7} {model.bytes / 1e6:8,.0f} MB  {model.licence:12}"

@@ -46,7 +46,7 @@ class Neovim:
                 stderr=subprocess.STDOUT,
             )
         until(socket.exists, 20, "Neovim does not start", self.log.read_text)
-        self.nvim = pynvim.attach("socket", path=str(socket))
+        self.nvim = _attached(socket)
         self._cells: list[list[tuple[str, int]]] = []
         self._colours: dict[int, Any] = {}
         self.flushed: list[tuple[float, str]] = []
@@ -54,7 +54,7 @@ class Neovim:
         attached = threading.Event()
 
         def draw() -> None:
-            ui = pynvim.attach("socket", path=str(socket))
+            ui = _attached(socket)
             ui.ui_attach(columns, rows, ext_linegrid=True, rgb=True)
             attached.set()
             with contextlib.suppress(OSError, EOFError):
@@ -140,6 +140,15 @@ class Neovim:
             self._process.kill()
             self._drawing.join(10)
             self.nvim.close()
+
+
+def _attached(socket: Path) -> pynvim.Nvim:
+    """The file of a socket is there a moment before somebody listens."""
+    for _ in range(100):
+        with contextlib.suppress(ConnectionRefusedError):
+            return pynvim.attach("socket", path=str(socket))
+        time.sleep(0.05)
+    raise AssertionError("Neovim does not listen")
 
 
 def until(condition: Callable[[], T], seconds: float, what: str, state: Callable[[], str]) -> T:

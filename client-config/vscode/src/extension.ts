@@ -1,244 +1,253 @@
-/** Starts `midfill serve` and gives the user what the protocol does not: status, the instruction, "why (not)?". */
+/** Starts `midfill serve` and gives the user what the protocol does not: status, menu, preview, installation. */
 
-import { homedir } from "node:os";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import * as vscode from "vscode";
-import {
-  CloseAction,
-  DidChangeConfigurationNotification,
-  ExecuteCommandRequest,
-  LanguageClient,
-  State,
-  type ErrorHandler,
-  type Range,
-  type StaticFeature,
-} from "vscode-languageclient/node";
-import { explained, type Explanation } from "./why";
+import { fetchMissing, findProgram, hasModels, install } from "./install";
+import { Pages } from "./pages";
+import { Refactoring } from "./refactor";
+import { Server } from "./server";
+import { Status, type Missing } from "./status";
+import * as switches from "./switches";
+import { showWhy } from "./why";
 
-const WHY = vscode.Uri.from({ scheme: "midfill-why", path: "Why (not)?" });
+const [INSTALL, FETCH, SETTINGS, LOG] = ["Install", "Fetch Models", "Open Settings", "Show Log"];
+const run = promisify(execFile);
 
-let client: LanguageClient | undefined;
-let log: vscode.LogOutputChannel;
-let status: vscode.StatusBarItem;
-let turn: Promise<void> = Promise.resolve();
+let server: Server | undefined;
 
-export function activate(context: vscode.ExtensionContext): void {
-  log = vscode.window.createOutputChannel("Midfill", { log: true });
-  status = vscode.window.createStatusBarItem("midfill.status", vscode.StatusBarAlignment.Right);
-  status.name = "Midfill";
-  status.show();
-  const pages = new WhyPages();
-  context.subscriptions.push(
-    log,
-    status,
-    vscode.workspace.registerTextDocumentContentProvider(WHY.scheme, pages),
-    vscode.commands.registerCommand("midfill.restart", () => restart(context)),
-    vscode.commands.registerCommand("midfill.why", () => pages.show()),
-    vscode.commands.registerCommand("midfill.refactorWithAI", refactorSelection),
-    vscode.commands.registerCommand("midfill.askInstruction", askInstruction),
-    vscode.window.onDidChangeActiveTextEditor(tellWhereTheCursorIs),
-    vscode.window.onDidChangeTextEditorSelection(({ textEditor, kind }) => {
-      // Typing moves the cursor without a kind, and the server sees that anyway.
-      if (kind !== undefined) {
-        tellWhereTheCursorIs(textEditor);
-      }
-    }),
-    vscode.workspace.onDidChangeConfiguration(async (change) => {
-      if (change.affectsConfiguration("midfill.command")) {
-        await restart(context);
-      } else if (change.affectsConfiguration("midfill") && client?.state === State.Running) {
-        await client.sendNotification(DidChangeConfigurationNotification.type, {
-          settings: { midfill: settings() },
-        });
-      }
-    }),
-  );
-  void restart(context);
+export async function activate(context: vscode.ExtensionContext): Promise<void> {
+  const midfill = new Midfill(context);
+  server = midfill.server;
+  await midfill.start();
 }
 
 export async function deactivate(): Promise<void> {
-  await (turn = turn.then(stop));
+  await server?.stop();
 }
 
-/** One restart after the other: the command may change again while the server is starting. */
-function restart(context: vscode.ExtensionContext): Promise<void> {
-  return (turn = turn.then(stop).then(() => start(context)));
+/** What `midfill models list --json` tells of one. */
+interface Model {
+  name: string;
+  role: string | null;
+  bytes: number;
+  licence: string;
+  here: boolean;
 }
 
-async function start(context: vscode.ExtensionContext): Promise<void> {
-  const command = vscode.workspace.getConfiguration("midfill").get("command", "midfill");
-  const server = {
-    command: command.trim().replace(/^~(?=[\\/])/, homedir()),
-    args: ["serve"],
-    // Never the workspace: Windows would look for the executable there first.
-    options: { cwd: context.extensionPath },
-  };
-  const started = new Client("midfill", "Midfill", server, {
-    documentSelector: [{ scheme: "file" }, { scheme: "untitled" }],
-    initializationOptions: () => ({ midfill: settings() }),
-    initializationFailedHandler: () => false,
-    outputChannel: log,
-  });
-  started.registerFeature(asksForInstruction);
-  started.onDidChangeState(({ newState }) => {
-    if (client === started) {
-      showState(newState);
+class Midfill {
+  readonly server: Server;
+  private readonly log = vscode.window.createOutputChannel("Midfill", { log: true });
+  private readonly status = new Status(switches.isOff);
+  private readonly pages = new Pages();
+  private missing: Missing;
+
+  constructor(private readonly context: vscode.ExtensionContext) {
+    this.server = new Server(this.log, switches.isFileOff);
+    const { registerCommand } = vscode.commands;
+    context.subscriptions.push(
+      this.log,
+      this.status,
+      ...new Refactoring(this.server).register(),
+      this.pages.register(),
+      registerCommand("midfill.why", () => showWhy(this.server, this.pages)),
+      registerCommand("midfill.menu", () => this.menu()),
+      registerCommand("midfill.restart", () => this.start()),
+      registerCommand("midfill.install", () => this.install()),
+      registerCommand("midfill.chooseModel", () => this.chooseModel()),
+      registerCommand("midfill.toggle", switches.toggleEverything),
+      registerCommand("midfill.showLog", () => this.log.show()),
+      registerCommand("midfill.doctor", () => this.report("doctor", "Doctor")),
+      registerCommand("midfill.stats", () => this.report("stats", "Statistics")),
+      this.server.onDidChange(() => this.show()),
+      vscode.window.onDidChangeActiveTextEditor((editor) => {
+        this.show();
+        this.server.tellWhereTheCursorIs(editor);
+      }),
+      vscode.window.onDidChangeTextEditorSelection(({ textEditor, kind }) => {
+        // Typing moves the cursor without a kind, and the server sees that anyway.
+        if (kind !== undefined) {
+          this.server.tellWhereTheCursorIs(textEditor);
+        }
+      }),
+      vscode.workspace.onDidChangeConfiguration((change) => this.configured(change)),
+      vscode.workspace.onDidGrantWorkspaceTrust(() => this.server.configure()),
+    );
+  }
+
+  /** Start the server, or start it again. Where it is not, offer to install it. */
+  async start(): Promise<void> {
+    const program = findProgram(this.context);
+    this.missing = program ? undefined : "program";
+    const started = await this.server.restart(program, this.context.extensionPath);
+    if (program && !started) {
+      this.missing = "failed";
     }
-  });
-  client = started;
-  try {
-    await started.start();
-    started.hasStarted = true;
-  } catch {
-    void tellHowToStart(command);
-  }
-}
-
-/** The server reads the code there while nobody types. */
-function tellWhereTheCursorIs(editor: vscode.TextEditor | undefined): void {
-  if (editor && client?.state === State.Running) {
-    void client.sendNotification("midfill/didMoveCursor", {
-      textDocument: { uri: client.code2ProtocolConverter.asUri(editor.document.uri) },
-      position: client.code2ProtocolConverter.asPosition(editor.selection.active),
-    });
-  }
-}
-
-async function stop(): Promise<void> {
-  const stopped = client;
-  client = undefined;
-  await stopped?.dispose().catch((error: unknown) => log.warn(String(error)));
-}
-
-/** The client, but a first start that fails is told once, by us, and is not tried again before something changes. */
-class Client extends LanguageClient {
-  hasStarted = false;
-
-  override error(message: string, data?: unknown, show?: boolean | "force"): void {
-    super.error(message, data, this.hasStarted ? show : false);
+    this.show();
+    if (!program) {
+      void this.offerToInstall();
+    } else if (!started) {
+      void this.tellHowToStart(program);
+    } else if (!(await hasModels(program))) {
+      void this.offerModels(program);
+    }
   }
 
-  override createDefaultErrorHandler(maxRestartCount?: number): ErrorHandler {
-    const usual = super.createDefaultErrorHandler(maxRestartCount);
-    return {
-      error: (error, message, count) => usual.error(error, message, count),
-      closed: () => (this.hasStarted ? usual.closed() : { action: CloseAction.DoNotRestart, handled: true }),
-    };
+  private show(): void {
+    this.status.show(this.server.activity, this.missing);
   }
-}
 
-/** Tells the server that this client has the command `midfill.askInstruction`. */
-const asksForInstruction: StaticFeature = {
-  fillClientCapabilities(capabilities) {
-    capabilities.experimental = { ...capabilities.experimental, midfill: { askInstruction: true } };
-  },
-  initialize() {},
-  getState: () => ({ kind: "static" }),
-  clear() {},
-};
-
-function showState(state: State): void {
-  const [icon, tooltip, onClick] = {
-    [State.Starting]: ["$(loading~spin)", "Midfill is starting", undefined],
-    [State.Running]: ["$(sparkle)", "Midfill is ready. Click to see why it did, or did not, suggest", "midfill.why"],
-    [State.Stopped]: ["$(error)", "Midfill has stopped. Click to start it again", "midfill.restart"],
-    [State.StartFailed]: ["$(error)", "Midfill could not start. Click to try again", "midfill.restart"],
-  }[state];
-  status.text = `${icon} Midfill`;
-  status.tooltip = tooltip;
-  status.command = onClick;
-}
-
-async function tellHowToStart(command: string): Promise<void> {
-  const [openSettings, showLog] = ["Open Settings", "Show Log"];
-  const chosen = await vscode.window.showErrorMessage(
-    `Midfill could not start '${command} serve'. Install Midfill (\`make setup\` in its folder), then set ` +
-      "midfill.command to the path of its executable, such as ~/midfill/.venv/bin/midfill.",
-    openSettings,
-    showLog,
-  );
-  if (chosen === openSettings) {
-    // A path is a setting of the machine that the server runs on.
-    const page = vscode.env.remoteName ? "openRemoteSettings" : "openSettings";
-    await vscode.commands.executeCommand(`workbench.action.${page}`, { query: "midfill.command" });
-  } else if (chosen === showLog) {
-    log.show();
+  private async configured(change: vscode.ConfigurationChangeEvent): Promise<void> {
+    if (change.affectsConfiguration("midfill.command")) {
+      await this.start();
+    } else if (change.affectsConfiguration("midfill")) {
+      await this.server.configure();
+      this.show();
+    }
   }
-}
 
-/** The server's settings: ours without what only this extension reads. */
-function settings(): object {
-  const { command, trace, ...rest } = vscode.workspace.getConfiguration().get<Record<string, unknown>>("midfill", {});
-  return rest;
-}
-
-/** The place of an edit, as the server names it in the `data` of a code action. */
-interface Place {
-  uri: string;
-  version: number;
-  range: Range;
-}
-
-/** The selection, or the definition around the cursor, which the server finds. */
-async function refactorSelection(): Promise<void> {
-  const editor = vscode.window.activeTextEditor;
-  if (!editor || !client) {
-    void vscode.window.showInformationMessage("Midfill: open a file first, and see that the server is running.");
-    return;
+  private async offerToInstall(): Promise<void> {
+    const message =
+      "Midfill's language server is not on this machine. Install it in an environment of its own? It needs Python " +
+      "3.11, a C++ compiler and 3 GB of disk, and takes about ten minutes. No code ever leaves the machine.";
+    const chosen = await vscode.window.showInformationMessage(message, INSTALL, SETTINGS);
+    if (chosen === INSTALL) {
+      await this.install();
+    } else if (chosen === SETTINGS) {
+      await openSettings();
+    }
   }
-  await askInstruction({
-    uri: client.code2ProtocolConverter.asUri(editor.document.uri),
-    version: editor.document.version,
-    range: client.code2ProtocolConverter.asRange(editor.selection),
-  });
-}
 
-async function askInstruction({ uri, version, range }: Place): Promise<void> {
-  const instruction = await vscode.window.showInputBox({
-    title: "Midfill: Refactor with AI",
-    prompt: "What should change?",
-    placeHolder: "split this function, use a dataclass, ...",
-    ignoreFocusOut: true,
-  });
-  if (!instruction?.trim()) {
-    return;
+  private async install(): Promise<void> {
+    if (await install(this.context, this.log)) {
+      await this.start();
+    }
   }
-  // The server shows the progress, applies the edit, and says why where there is none.
-  await request(ExecuteCommandRequest.method, {
-    command: "midfill.refactor",
-    arguments: [{ uri, version, range, instruction }],
-  });
-}
 
-/** The answer of the server; where there is none the user is told. */
-async function request<T>(method: string, params: object): Promise<T | undefined> {
-  try {
-    return await client?.sendRequest<T>(method, params);
-  } catch (error) {
-    void vscode.window.showErrorMessage(`Midfill: ${error instanceof Error ? error.message : String(error)}`);
-    return undefined;
+  private async offerModels(program: string): Promise<void> {
+    const message = "Midfill's two default models (1.6 GB) are not on this machine.";
+    if ((await vscode.window.showInformationMessage(message, FETCH)) && (await fetchMissing(program, this.log))) {
+      await this.start();
+    }
   }
-}
 
-/** "Why (not)?": the explanation of the last suggestion in the active file, as a read-only page. */
-class WhyPages implements vscode.TextDocumentContentProvider {
-  private readonly changed = new vscode.EventEmitter<vscode.Uri>();
-  readonly onDidChange = this.changed.event;
-  private text = "";
+  private async tellHowToStart(program: string): Promise<void> {
+    const message =
+      `Midfill could not start '${program} serve'. Set midfill.command to the path of its executable, ` +
+      "such as ~/midfill/.venv/bin/midfill, or leave it empty to have Midfill installed.";
+    const chosen = await vscode.window.showErrorMessage(message, SETTINGS, LOG);
+    if (chosen === SETTINGS) {
+      await openSettings();
+    } else if (chosen === LOG) {
+      this.log.show();
+    }
+  }
 
-  async show(): Promise<void> {
+  /** What the status bar item opens. */
+  private async menu(): Promise<void> {
     const document = vscode.window.activeTextEditor?.document;
-    const here = document && document.uri.scheme !== WHY.scheme;
-    const uri = here && client?.code2ProtocolConverter.asUri(document.uri);
-    const explanation = await request<Explanation | null>("midfill/explain", uri ? { textDocument: { uri } } : {});
-    if (explanation === undefined) {
+    const onOff = (off: boolean): string => (off ? "$(play) Turn on" : "$(circle-slash) Turn off");
+    const items: (vscode.QuickPickItem & { run?: () => unknown })[] = [
+      { label: `${onOff(switches.isEverythingOff())} suggestions`, run: switches.toggleEverything },
+    ];
+    if (document) {
+      const { languageId } = document;
+      items.push(
+        {
+          label: `${onOff(switches.isLanguageOff(document))} suggestions for ${languageId}`,
+          run: () => switches.toggleLanguage(document),
+        },
+        {
+          label: `${onOff(switches.isFileOff(document))} suggestions for this file`,
+          run: () => {
+            switches.toggleFile(document);
+            this.show();
+          },
+        },
+      );
+    }
+    const command = (label: string, id: string) => ({ label, run: () => vscode.commands.executeCommand(id) });
+    items.push(
+      { label: "", kind: vscode.QuickPickItemKind.Separator },
+      command("$(question) Why (not)?", "midfill.why"),
+      command("$(wand) Refactor with AI...", "midfill.refactorWithAI"),
+      command("$(server-environment) Choose a model...", "midfill.chooseModel"),
+      { label: "", kind: vscode.QuickPickItemKind.Separator },
+      command("$(output) Show the log", "midfill.showLog"),
+      command("$(pulse) Doctor: check and measure this machine", "midfill.doctor"),
+      command("$(graph) Statistics", "midfill.stats"),
+      command("$(debug-restart) Restart the server", "midfill.restart"),
+      { label: "$(gear) Settings", run: openSettings },
+    );
+    if (this.missing === "program") {
+      items.unshift(command("$(cloud-download) Install the server", "midfill.install"));
+    }
+    const chosen = await vscode.window.showQuickPick(items, { title: "Midfill", placeHolder: "What do you want to do?" });
+    if (chosen?.run) {
+      // The menu was opened by a click that took the focus from the code.
+      await vscode.commands.executeCommand("workbench.action.focusActiveEditorGroup");
+      await chosen.run();
+    }
+  }
+
+  private async chooseModel(): Promise<void> {
+    const program = findProgram(this.context);
+    if (!program) {
+      await this.offerToInstall();
       return;
     }
-    this.text = explained(explanation);
-    this.changed.fire(WHY);
-    await vscode.window.showTextDocument(WHY, { viewColumn: vscode.ViewColumn.Beside, preview: true });
+    const roles = [
+      { label: "The model that completes", role: "complete" },
+      { label: "The model that edits", role: "edit" },
+    ];
+    const role = (await vscode.window.showQuickPick(roles, { title: "Midfill: which model?" }))?.role;
+    if (!role) {
+      return;
+    }
+    const { stdout } = await run(program, ["models", "list", "--json"]);
+    const known = JSON.parse(stdout) as Model[];
+    const items = known.map(({ name, role: made, bytes, licence, here }) => ({
+      label: name,
+      description: made === role ? "default" : "",
+      detail: `${Math.round(bytes / 1e6)} MB, ${licence}, ${here ? "on this machine" : "not fetched yet"}`,
+      here,
+    }));
+    const chosen = await vscode.window.showQuickPick(items, { title: `Midfill: the model to ${role}` });
+    if (!chosen) {
+      return;
+    }
+    const configuration = vscode.workspace.getConfiguration("midfill");
+    const models = { ...configuration.get<Record<string, string>>("models", {}), [role]: chosen.label };
+    await configuration.update("models", models, vscode.ConfigurationTarget.Global);
+    if (!chosen.here) {
+      const fetch = `Run \`midfill models fetch ${chosen.label}\` in a terminal to have it.`;
+      void vscode.window.showInformationMessage(`Midfill: ${chosen.label} is not on this machine. ${fetch}`);
+    }
   }
 
-  provideTextDocumentContent(): string {
-    return this.text;
+  /** Run a command of the server's program, and show what it prints. */
+  private async report(command: string, title: string): Promise<void> {
+    const program = findProgram(this.context);
+    if (!program) {
+      await this.offerToInstall();
+      return;
+    }
+    const options = { location: vscode.ProgressLocation.Notification, title: `Midfill: ${title}` };
+    const text = await vscode.window.withProgress(options, async () => {
+      try {
+        return (await run(program, [command])).stdout;
+      } catch (error) {
+        // What is wrong is part of the report.
+        const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
+        return `${stdout}${stderr}` || String(error);
+      }
+    });
+    await this.pages.show(title, text);
   }
+}
+
+/** A path is a setting of the machine that the server runs on. */
+function openSettings(): Thenable<void> {
+  const page = vscode.env.remoteName ? "openRemoteSettings" : "openSettings";
+  return vscode.commands.executeCommand(`workbench.action.${page}`, { query: "midfill" });
 }

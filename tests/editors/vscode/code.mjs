@@ -1,0 +1,220 @@
+/** A real VS Code in a real browser: code-server on loopback, Chromium without a screen. */
+
+import { execFileSync, spawn } from "node:child_process";
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const ROOT = resolve(HERE, "../../..");
+const INSTALLED = process.env.MIDFILL_EDITORS ?? join(ROOT, "build/editors/vscode");
+const { chromium } = createRequire(join(INSTALLED, "package.json"))("playwright-core");
+/** Where the screenshots go. */
+export const SHOTS = join(ROOT, "build/editors/screenshots");
+
+export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** Wait until `condition` gives something truthy, and return that. */
+export async function until(condition, what, ms = 60_000) {
+  const end = Date.now() + ms;
+  for (;;) {
+    const value = await condition();
+    if (value) {
+      return value;
+    }
+    if (Date.now() > end) {
+      throw new Error(`It did not happen within ${ms} ms: ${what}`);
+    }
+    await sleep(25);
+  }
+}
+
+function freePort() {
+  return new Promise((done) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => done(port));
+    });
+  });
+}
+
+/** code-server with the extension installed. `settings` are the user's; `env` is added to its environment. */
+export async function serve({ settings = {}, machine, env = {}, trust = false } = {}) {
+  const home = mkdtempSync(join(tmpdir(), "midfill-vscode-"));
+  const at = (...names) => join(home, ...names);
+  const program = process.env.MIDFILL_PROGRAM ?? join(ROOT, ".venv/bin/midfill");
+  const tap = at("tap.jsonl");
+  mkdirSync(at("user/User"), { recursive: true });
+  mkdirSync(at("user/Machine"), { recursive: true });
+  mkdirSync(at("project"));
+  writeFileSync(at("none.yaml"), "");
+  const tapped = at("midfill");
+  writeFileSync(tapped, `#!/bin/sh\nexec '${program.replace(/midfill$/, "python")}' '${HERE}/tapped.py' "$@"\n`, { mode: 0o755 });
+  const quiet = {
+    "files.hotExit": "off",
+    "workbench.startupEditor": "none",
+    "security.workspace.trust.enabled": trust,
+    "security.workspace.trust.startupPrompt": "never",
+    "telemetry.telemetryLevel": "off",
+    "editor.minimap.enabled": false,
+    "extensions.ignoreRecommendations": true,
+    "workbench.tips.enabled": false,
+    "chat.commandCenter.enabled": false,
+    "git.enabled": false,
+    "editor.autoClosingBrackets": "never",
+    // Tab belongs to the pop-up of words while that is open.
+    "editor.wordBasedSuggestions": "off",
+  };
+  writeFileSync(at("user/User/settings.json"), JSON.stringify({ ...quiet, ...settings }));
+  writeFileSync(at("user/Machine/settings.json"), JSON.stringify(machine ?? { "midfill.command": tapped }));
+  const environment = { ...process.env, MIDFILL_TAP: tap, MIDFILL_PROGRAM: program, MIDFILL_CACHE: at("cache"), ...env };
+  const entry = join(INSTALLED, "node_modules/code-server/out/node/entry.js");
+  const common = [entry, "--user-data-dir", at("user"), "--extensions-dir", at("extensions"), "--config", at("none.yaml")];
+  const vsix = join(ROOT, "client-config/vscode/midfill.vsix");
+  if (!existsSync(vsix)) {
+    throw new Error("There is no extension yet: run `make vscode`.");
+  }
+  execFileSync("node", [...common, "--install-extension", vsix], { env: environment, stdio: "ignore" });
+  const port = await freePort();
+  const flags = ["--auth", "none", "--bind-addr", `127.0.0.1:${port}`, "--disable-telemetry", "--disable-update-check"];
+  const child = spawn("node", [...common, ...flags], { env: environment, stdio: "ignore", detached: true });
+  const url = `http://127.0.0.1:${port}/`;
+  await until(() => fetch(`${url}healthz`).then((answer) => answer.ok, () => false), "code-server answers");
+  const browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+  });
+  return {
+    home,
+    project: at("project"),
+    cache: environment.MIDFILL_CACHE,
+    /** What went over the wire since the server was started. */
+    wire: () =>
+      readFileSync(tap, "utf8").trim().split("\n").map((line) => {
+        const [seconds, way, method, id] = JSON.parse(line);
+        return { ms: seconds * 1000, way, method, id };
+      }),
+    open: () => window(browser, `${url}?folder=${at("project")}`, at("project")),
+    async close() {
+      await browser.close();
+      process.kill(-child.pid);
+    },
+  };
+}
+
+/** One window. */
+async function window(browser, url, project) {
+  const page = await browser.newPage({ viewport: { width: 1000, height: 640 } });
+  await page.addInitScript(noteGhostText);
+  await page.goto(url);
+  await page.waitForSelector(".monaco-workbench .part.statusbar", { timeout: 60_000 });
+  const keys = page.keyboard;
+  const all = (selector) => page.$$eval(selector, (found) => found.map((each) => each.textContent.trim()).filter(Boolean));
+  const self = {
+    page,
+    keys,
+    async shot(name) {
+      mkdirSync(SHOTS, { recursive: true });
+      await page.screenshot({ path: join(SHOTS, `${name}.png`) });
+    },
+    async command(title) {
+      await keys.press("F1");
+      await page.waitForSelector(".quick-input-widget:not([style*='display: none']) input");
+      await keys.type(title, { delay: 5 });
+      await until(async () => (await self.choices())[0]?.includes(title), `the command ${title}`, 15_000);
+      await keys.press("Enter");
+      await sleep(100);
+    },
+    /** Write a file of the project and open it, with the cursor behind the text `at`. */
+    async edit(name, text, at = "") {
+      writeFileSync(join(project, name), text);
+      await sleep(300);
+      await keys.press("Control+P");
+      await sleep(300);
+      await keys.type(name, { delay: 10 });
+      await until(async () => (await self.choices())[0]?.includes(name), `the file ${name}`, 20_000);
+      await keys.press("Enter");
+      await page.waitForSelector(`.tab.active[data-resource-name="${name}"]`);
+      await page.waitForSelector(".monaco-editor .view-line");
+      await sleep(500);
+      const before = text.slice(0, text.indexOf(at) + at.length).split("\n");
+      await self.goto(before.length, before.at(-1).length + 1);
+    },
+    async goto(line, column) {
+      await keys.press("Control+G");
+      await sleep(300);
+      await keys.type(`${line}:${column}`);
+      await keys.press("Enter");
+      await sleep(200);
+    },
+    /** Save the active file, and read it. */
+    async saved(name) {
+      await keys.press("Control+S");
+      await sleep(400);
+      return readFileSync(join(project, name), "utf8");
+    },
+    async menu() {
+      await page.click("[id='midfill.midfill.midfill.status'] a");
+      await until(async () => (await self.choices()).length > 8, "the menu");
+    },
+    choices: () => all(".quick-input-widget:not([style*='display: none']) .monaco-list-row"),
+    /** Filter what the menu offers, and choose the first. */
+    async choose(text) {
+      await keys.type(text, { delay: 5 });
+      await until(async () => (await self.choices())[0]?.includes(text), `the choice ${text}`, 15_000);
+      await keys.press("Enter");
+      await page.waitForSelector(".quick-input-widget", { state: "hidden" });
+    },
+    status: async () =>
+      page.$eval("[id='midfill.midfill.midfill.status']", (item) => ({
+        text: item.textContent.trim(),
+        icon: item.querySelector(".codicon")?.className ?? "",
+        tooltip: item.querySelector("a")?.getAttribute("aria-label") ?? item.getAttribute("aria-label"),
+      })).catch(() => undefined),
+    /** What can be read in all editors. */
+    text: async () => (await all(".view-lines")).join("\n").replace(/\u00a0/g, " "),
+    notes: () => all(".notification-list-item-message"),
+    ghost: async () => (await page.evaluate(() => globalThis.midfillGhost())).join("\n"),
+    /** When ghost text came and what it was, by the wall's clock in ms. */
+    ghosts: () => page.evaluate(() => globalThis.midfillGhosts),
+    waitForGhost: (ms) => until(self.ghost, "ghost text", ms),
+    async button(label) {
+      await page.locator(`.notification-list-item .monaco-button:has-text("${label}")`).first().click();
+    },
+  };
+  await until(self.status, "Midfill in the status bar", 60_000);
+  return self;
+}
+
+/** Runs in the page: notes each change of the ghost text in the frame that shows it. */
+function noteGhostText() {
+  const selector = ".ghost-text, .ghost-text-decoration, .ghost-text-decoration-preview, .suggest-preview-text";
+  globalThis.midfillGhost = () => {
+    // There is an element for each token: put together those of a line.
+    const lines = new Map();
+    for (const each of document.querySelectorAll(selector)) {
+      const top = Math.round(each.getBoundingClientRect().top / 4);
+      lines.set(top, (lines.get(top) ?? "") + each.textContent.replace(/\u00a0/g, " "));
+    }
+    return [...lines].sort(([one], [other]) => one - other).map(([, text]) => text).filter((text) => text.trim());
+  };
+  globalThis.midfillGhosts = [];
+  let last = "";
+  new MutationObserver(() => {
+    const now = globalThis.midfillGhost().join("\n");
+    if (now !== last) {
+      last = now;
+      globalThis.midfillGhosts.push([Date.now(), now]);
+    }
+  }).observe(document, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ["class"] });
+}
+
+/** Keep what a test has measured. */
+export function measured(line) {
+  mkdirSync(SHOTS, { recursive: true });
+  appendFileSync(join(SHOTS, "measured.txt"), `${line}\n`);
+  console.log(line);
+}

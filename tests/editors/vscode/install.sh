@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Installs VS Code, as code-server serves it to a browser, and what drives that browser: install.sh FOLDER
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$1"
+cd "$1"
+cp "$here/package.json" .
+# The packages' own scripts would fetch binaries of their own; the modules that VS Code needs are built here instead.
+quiet=(--ignore-scripts --legacy-peer-deps --no-audit --no-fund --loglevel=error)
+npm install "${quiet[@]}"
+npm rebuild argon2
+cd node_modules/code-server/lib/vscode
+npm install --omit=dev "${quiet[@]}"
+npm rebuild @vscode/spdlog native-watchdog @parcel/watcher
+cd extensions
+npm install --omit=dev "${quiet[@]}"

@@ -1,0 +1,247 @@
+/** The extension in a real VS Code, with the real server and the real models. */
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { measured, serve, sleep, until } from "./code.mjs";
+
+const SHOP = `"""A shop and what is in it."""
+
+
+def price_of(item):
+    """The price of an item, with tax."""
+    return item.net * (1 + item.tax)
+
+
+def total(items):
+    """The sum of the prices of all items."""
+    `;
+
+const AREA = `def area(width, height):
+    result = width * height
+    return result
+`;
+
+describe("VS Code", { concurrency: false }, () => {
+  let server;
+  let vscode;
+  before(async () => {
+    server = await serve();
+    vscode = await server.open();
+  });
+  after(() => server?.close());
+
+  /** A test that leaves a picture of what it failed at. */
+  const check = (name, body) =>
+    test(name, async () => {
+      try {
+        await body();
+      } catch (error) {
+        await vscode.shot(`failed: ${name}`);
+        await vscode.keys.press("Escape");
+        throw error;
+      }
+    });
+
+  const kept = () => {
+    try {
+      const { shown, accepted } = JSON.parse(readFileSync(join(server.cache, "accepted.json"), "utf8"));
+      const sum = (counts) => counts.reduce((one, other) => one + other, 0);
+      return [sum(shown), sum(accepted)];
+    } catch {
+      return [0, 0];
+    }
+  };
+
+  check("typing shows ghost text; typing it keeps the rest; Tab accepts it", async () => {
+    await vscode.edit("shop.py", SHOP, "all items.\"\"\"\n    ");
+    await until(async () => (await vscode.status()).icon.includes("sparkle"), "the server is ready");
+    await vscode.keys.type("return ", { delay: 60 });
+    const ghost = await vscode.waitForGhost(120_000);
+    await vscode.shot("vscode-ghost-text");
+    assert.equal(await vscode.saved("shop.py"), `${SHOP}return `, "what is shown is not in the file");
+    await vscode.keys.type(ghost[0]);
+    await until(async () => (await vscode.ghost()) === ghost.slice(1), "the rest stays");
+    await vscode.keys.press("Tab");
+    await sleep(300);
+    assert.equal(await vscode.saved("shop.py"), `${SHOP}return ${ghost}`);
+    await until(() => kept()[1] >= 1 && kept()[0] >= 1, "the server has counted that");
+  });
+
+  check("the next word, and another suggestion", async () => {
+    await vscode.edit("words.py", SHOP, "all items.\"\"\"\n    ");
+    await vscode.keys.type("return ", { delay: 60 });
+    const ghost = await vscode.waitForGhost();
+    await vscode.keys.press("Control+ArrowRight");
+    await sleep(500);
+    const text = await vscode.saved("words.py");
+    const word = text.slice(`${SHOP}return `.length);
+    assert.ok(word && ghost.startsWith(word) && word.length < ghost.length, text);
+    await vscode.keys.press("Escape");
+    await vscode.command("Trigger Inline Suggestion");
+    await vscode.waitForGhost();
+  });
+
+  check("a docstring from the menu of code actions", async () => {
+    await vscode.edit("area.py", AREA, "def ar");
+    await until(async () => {
+      await vscode.keys.press("Control+Period");
+      await sleep(1000);
+      return vscode.page.$(".action-widget .monaco-list-row:has-text('Add docstring')");
+    }, "the action");
+    await vscode.keys.press("Enter");
+    await until(async () => (await vscode.status()).icon.includes("loading"), "the status bar spins", 20_000);
+    await until(async () => (await vscode.saved("area.py")).includes('"""'), "the docstring", 60_000);
+    const text = await vscode.saved("area.py");
+    assert.ok(text.endsWith(AREA.split("\n").slice(1).join("\n")), text);
+  });
+
+  check("a refactoring as told is shown as a difference, and applied when that is wanted", async () => {
+    await vscode.edit("typed.py", AREA, "def ar");
+    await vscode.command("Midfill: Refactor with AI");
+    await vscode.page.waitForSelector(".quick-input-widget input");
+    await vscode.keys.type("add float type hints");
+    await vscode.shot("vscode-instruction");
+    await vscode.keys.press("Enter");
+    await vscode.page.waitForSelector(".monaco-diff-editor .line-insert", { timeout: 60_000 });
+    assert.equal(readFileSync(join(server.project, "typed.py"), "utf8"), AREA, "nothing is changed yet");
+    await sleep(1000);
+    await vscode.shot("vscode-preview");
+    await vscode.button("Apply");
+    await sleep(1000);
+    assert.match(await vscode.saved("typed.py"), /width: float, height: float/);
+  });
+
+  check("a refactoring that is discarded leaves the file as it was", async () => {
+    await vscode.edit("kept.py", AREA, "def ar");
+    await vscode.command("Midfill: Refactor with AI");
+    await vscode.page.waitForSelector(".quick-input-widget input");
+    await vscode.keys.press("Control+A");
+    await vscode.keys.type("add int type hints");
+    await vscode.keys.press("Enter");
+    await vscode.page.waitForSelector(".monaco-diff-editor .line-insert", { timeout: 60_000 });
+    await sleep(500);
+    await vscode.button("Discard");
+    await until(async () => !(await vscode.page.$(".monaco-diff-editor")), "the difference is closed");
+    assert.equal(readFileSync(join(server.project, "kept.py"), "utf8"), AREA);
+  });
+
+  check("the menu turns suggestions off for a file, and says why there is none", async () => {
+    await vscode.edit("off.py", "def double(number):\n    ", "    ");
+    await vscode.menu();
+    await vscode.shot("vscode-menu");
+    await vscode.choose("for this file");
+    await until(async () => (await vscode.status()).icon.includes("circle-slash"), "the status bar says off");
+    await vscode.keys.type("return ", { delay: 60 });
+    await sleep(1500);
+    assert.equal(await vscode.ghost(), "");
+    assert.equal(await vscode.saved("off.py"), "def double(number):\n    return ");
+    await vscode.menu();
+    await vscode.choose("for this file");
+    await until(async () => (await vscode.status()).icon.includes("sparkle"), "the status bar says on");
+    await vscode.keys.press("Control+End");
+    await vscode.keys.type("n");
+    await vscode.waitForGhost();
+    await vscode.keys.press("Escape");
+    await vscode.command("Midfill: Why");
+    await until(async () => (await vscode.text()).includes("There was a suggestion"), "the reason");
+    await vscode.shot("vscode-why");
+    await vscode.keys.press("Control+W");
+  });
+
+  check("the model is chosen from those that there are", async () => {
+    await vscode.command("Midfill: Choose a model");
+    await until(async () => (await vscode.choices()).some((each) => each.includes("completes")), "the roles");
+    await vscode.keys.press("Enter");
+    await until(async () => (await vscode.choices()).some((each) => each.includes("qwen2.5-coder-0.5b")), "the models");
+    await vscode.shot("vscode-models");
+    await vscode.keys.press("Escape");
+  });
+
+  check("from the server's answer to the ghost text takes at most 30 ms", async () => {
+    const taken = [];
+    for (let round = 0; round < 12; round++) {
+      await vscode.edit(`typed${round}.py`, SHOP, "all items.\"\"\"\n    ");
+      await vscode.page.evaluate(() => { globalThis.midfillGhosts.length = 0; });
+      await vscode.keys.type(["return ", "result = ", "for item in ", "prices = ["][round % 4], { delay: 70 });
+      const shown = await vscode.waitForGhost(5000).catch(() => "");
+      if (!shown) {
+        continue;
+      }
+      const [at] = (await vscode.ghosts()).find(([, text]) => text);
+      const wire = server.wire().filter(({ ms }) => ms <= at);
+      const answers = wire.filter(({ way, id, method }) => way === "out" && method === null && id !== null);
+      const asked = new Set(wire.filter(({ method }) => method === "textDocument/inlineCompletion").map(({ id }) => id));
+      const answer = answers.filter(({ id }) => asked.has(id)).at(-1);
+      taken.push(at - answer.ms);
+    }
+    taken.sort((one, other) => one - other);
+    const median = taken[Math.floor(taken.length / 2)];
+    measured(`VS Code, from the answer to the ghost text, n = ${taken.length}: median ${median.toFixed(1)} ms, ` +
+      `max ${taken.at(-1)?.toFixed(1)} ms`);
+    assert.ok(taken.length >= 4 && median <= 30, String(taken));
+  });
+
+  check("a second window takes at most 80 MB for its server", async () => {
+    const serving = () =>
+      execFileSync("pgrep", ["-f", "midfill serve"]).toString().trim().split("\n").filter((pid) => {
+        const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
+        return environment.includes(server.cache) && !readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("tapped");
+      });
+    const first = serving();
+    const second = await server.open();
+    await second.edit("second.py", SHOP, "all items.\"\"\"\n    ");
+    await second.keys.type("return ", { delay: 60 });
+    await second.waitForGhost();
+    const [pid] = serving().filter((each) => !first.includes(each));
+    const [, kilobytes] = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"));
+    measured(`VS Code, the server of a second window: ${(kilobytes / 1024).toFixed(0)} MB (PSS)`);
+    assert.ok(kilobytes / 1024 <= 80);
+    await second.page.close();
+  });
+
+  check("a server that dies is started again", async () => {
+    await vscode.edit("again.py", SHOP, "all items.\"\"\"\n    ");
+    const mine = execFileSync("pgrep", ["-f", "midfill serve"]).toString().trim().split("\n")
+      .filter((pid) => readFileSync(`/proc/${pid}/environ`, "utf8").includes(server.cache));
+    for (const pid of mine) {
+      process.kill(Number(pid), "SIGKILL");
+    }
+    await sleep(2000);
+    await until(async () => (await vscode.status()).icon.includes("sparkle"), "it is ready again");
+    await vscode.keys.type("return ", { delay: 60 });
+    await vscode.waitForGhost();
+  });
+});
+
+describe("VS Code without a server", { concurrency: false }, () => {
+  test("offers to install it, and says so in the status bar", async () => {
+    const path = process.env.PATH.split(":").filter((each) => !each.includes(".venv")).join(":");
+    const server = await serve({ machine: {}, env: { PATH: path } });
+    try {
+      const vscode = await server.open();
+      await until(async () => (await vscode.notes()).some((note) => note.includes("is not on this machine")), "the offer");
+      assert.match((await vscode.status()).icon, /error/);
+      await vscode.shot("vscode-install");
+    } finally {
+      await server.close();
+    }
+  });
+
+  test("a workspace that is not trusted cannot choose the program", async () => {
+    const server = await serve({ trust: true });
+    try {
+      const mark = join(server.home, "started");
+      writeFileSync(join(server.home, "evil.sh"), `#!/bin/sh\ntouch ${mark}\n`, { mode: 0o755 });
+      execFileSync("mkdir", ["-p", join(server.project, ".vscode")]);
+      writeFileSync(join(server.project, ".vscode/settings.json"), JSON.stringify({ "midfill.command": join(server.home, "evil.sh") }));
+      const vscode = await server.open();
+      await until(async () => (await vscode.status()).icon.includes("sparkle"), "the user's own server is ready");
+      assert.throws(() => readFileSync(mark));
+    } finally {
+      await server.close();
+    }
+  });
+});
