@@ -12,13 +12,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from midfill import elsewhere
 from midfill.config import Config
 from midfill.engine.base import ModelFile, ModelInfo, Request, Role, Template, Usage
 from midfill.models import catalog, families
 
 if TYPE_CHECKING:
+    from midfill.engine.chosen import ChosenEngine
     from midfill.engine.embedded import EmbeddedEngine, NativeModel
     from midfill.engine.generate import LanguageModel
+    from midfill.engine.openai import OpenAIEngine
     from midfill.engine.remote import HostEngine
 
 # A server that uses the host needs neither numpy nor llama.cpp, so what does is imported where it is used.
@@ -35,7 +38,7 @@ def serve(tcp: tuple[str, int] | None = None, in_process: bool = False) -> None:
     from midfill.lsp.lifecycle import register
     from midfill.lsp.server import Server
 
-    server = Server(local_engine if in_process else host_engine)
+    server = Server(lambda settings: chosen_engine(settings, in_process))
     register(server)
     if tcp:
         server.start_tcp(*tcp)
@@ -68,6 +71,24 @@ def host_engine(settings: Callable[[], Config]) -> HostEngine:
         return [sys.executable, "-P", "-m", "midfill", "host", "--threads", str(settings().threads)]
 
     return HostEngine(_info(settings), command, settings)
+
+
+def chosen_engine(settings: Callable[[], Config], in_process: bool = False) -> ChosenEngine:
+    """What `midfill.engine` says at the moment: this machine's models, or a server's."""
+    from midfill.engine.chosen import ChosenEngine
+
+    def there() -> OpenAIEngine:
+        from midfill.engine.openai import OpenAIEngine
+
+        return OpenAIEngine(
+            lambda role: elsewhere.info(settings().engine, role),
+            lambda role: elsewhere.place(settings().engine, role),
+        )
+
+    here = local_engine(settings) if in_process else host_engine(settings)
+    return ChosenEngine(
+        here, there, lambda: settings().engine.kind == "openai", lambda: settings().engine.fallback
+    )
 
 
 def local_engine(settings: Callable[[], Config]) -> EmbeddedEngine:

@@ -108,6 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--json", action="store_true", help="for programs")
     inspect.set_defaults(run=_models_inspect)
 
+    trust = commands.add_parser("trust", help="let code be sent to an inference server that is not this machine")
+    trust.add_argument("url", metavar="URL")
+    trust.set_defaults(run=_trust)
+
     doctor = commands.add_parser("doctor", help="check the installation and measure the models")
     doctor.add_argument("--json", action="store_true")
     doctor.set_defaults(run=_doctor)
@@ -355,6 +359,16 @@ def _models_inspect(options: argparse.Namespace) -> int:
     found = inspection.inspect(options.path, options.family)
     print(json.dumps(found, indent=2, ensure_ascii=False) if options.json else inspection.report(found))
     return 0 if found["family"] else 1
+
+
+def _trust(options: argparse.Namespace) -> int:
+    from midfill import elsewhere
+
+    origin = elsewhere.trust(options.url)
+    _tell(f"Code may be sent to {origin} from now on, where the setting midfill.engine says so.")
+    if origin.startswith("http:"):
+        _tell("Without https, everybody on the way can read it.")
+    return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:

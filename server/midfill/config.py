@@ -22,6 +22,25 @@ class Models:
 
 
 @dataclass(frozen=True)
+class Backend:
+    """Where the models run: `embedded` on this machine, `openai` on a server that speaks OpenAI's protocol."""
+
+    kind: str = field(default="embedded", metadata={"is": '"embedded" or "openai"'})
+    url: str = field(default="", metadata={"is": "an address like http://127.0.0.1:8080"})
+    model: str = field(default="", metadata={"is": "a model's name"})
+    """What the server calls the model; it may be empty where the server has one only."""
+    edit_model: str = field(default="", metadata={"is": "a model's name"})
+    """Another one, that edits and explains."""
+    family: str = field(default="", metadata={"is": "a model family's name"})
+    """The family of the models, where their names do not tell."""
+    context: int = field(default=8192, metadata={"is": "a whole number", "from": 512, "to": 1000000})
+    in_flight: int = field(default=4, metadata={"is": "a whole number", "from": 1, "to": 64})
+    """How many requests the server is asked at once."""
+    fallback: bool = field(default=False, metadata={"is": "true or false"})
+    """Whether the models of this machine answer while the server does not."""
+
+
+@dataclass(frozen=True)
 class Config:
     """Defaults are right for an ordinary laptop. The metadata is what `parse` checks a value against."""
 
@@ -54,6 +73,8 @@ class Config:
     """Whether the symbols of the workspace are indexed, so that the model can be told of other files."""
     models: Models = field(default=Models(), metadata={"is": 'an object like {"edit": "a model\'s name"}'})
     """Which model does what."""
+    engine: Backend = field(default=Backend(), metadata={"is": 'an object like {"kind": "openai", "url": "..."}'})
+    """Where the models run."""
     edit_attempts: int = field(default=3, metadata={"is": "a whole number", "from": 1, "to": 5})
     """How often the model may try before an edit is given up."""
     edit_seconds: int = field(default=120, metadata={"is": "a whole number", "from": 1, "to": 3600})
@@ -72,20 +93,43 @@ def parse(settings: object) -> tuple[Config, list[str]]:
         return Config(), []
     if not isinstance(settings, Mapping):
         return Config(), [f"midfill: the settings must be an object, not {settings!r}"]
-    known = {_camel(f.name): f for f in fields(Config)}
+    values, problems = _values(settings, Config, "midfill")
+    backend = settings.get("engine")
+    if backend == "embedded":
+        values["engine"] = Backend()
+    elif isinstance(backend, Mapping):
+        inner, wrong = _values(backend, Backend, "midfill.engine")
+        values["engine"] = Backend(**inner)
+        problems += wrong
+        if values["engine"].kind == "openai" and not values["engine"].url:
+            problems.append("midfill.engine.url: say where the server is, like http://127.0.0.1:8080")
+            values["engine"] = Backend()
+    elif backend is not None:
+        problems.append(
+            f'midfill.engine: must be "embedded" or {{"kind": "openai", "url": "..."}}, not {backend!r}'
+        )
+    return Config(**values), problems
+
+
+def _values(
+    settings: Mapping[Any, Any], kind: type[Config] | type[Backend], path: str
+) -> tuple[dict[str, Any], list[str]]:
+    known = {_camel(f.name): f for f in fields(kind)}
     values: dict[str, Any] = {}
     problems: list[str] = []
     for name, value in settings.items():
         if name not in known:
             close = difflib.get_close_matches(str(name), known, n=1)
-            problems.append(f"midfill.{name}: no such setting" + (f"; did you mean {close[0]}?" if close else ""))
+            problems.append(f"{path}.{name}: no such setting" + (f"; did you mean {close[0]}?" if close else ""))
             continue
         setting = known[name]
+        if isinstance(setting.default, Backend):
+            continue
         try:
             values[setting.name] = _checked(value, setting.default, setting.metadata)
         except ValueError as problem:
-            problems.append(f"midfill.{name}: {problem}")
-    return Config(**values), problems
+            problems.append(f"{path}.{name}: {problem}")
+    return values, problems
 
 
 def _checked(value: object, default: object, wanted: Mapping[str, Any]) -> object:
@@ -101,6 +145,8 @@ def _checked(value: object, default: object, wanted: Mapping[str, Any]) -> objec
     elif type(value) is type(default):
         if isinstance(value, int) and "from" in wanted and not wanted["from"] <= value <= wanted["to"]:
             raise ValueError(f"must be from {wanted['from']} to {wanted['to']}, not {value}")
+        if "or" in wanted["is"] and isinstance(value, str) and f'"{value}"' not in wanted["is"]:
+            raise ValueError(f"must be {wanted['is']}, not {value!r}")
         return value
     raise ValueError(f"must be {wanted['is']}, not {value!r}")
 

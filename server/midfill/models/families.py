@@ -464,6 +464,16 @@ def named(name: str) -> Family:
         raise UsageError(f"There is no model family {name!r}. Choose one of {', '.join(FAMILIES)}.") from None
 
 
+def of_name(name: str) -> Family | None:
+    """The family of a model of which only the name is known; None where that does not tell."""
+    squeezed = re.sub(r"[^a-z0-9.]", "", name.lower())
+    if "codellama" in squeezed and re.search("python|34b|70b", squeezed):
+        return FAMILIES["codellama-python"]
+    # A WizardCoder's name does not say what it was made of.
+    known = {re.sub(r"[^a-z0-9.]", "", row.called): FAMILIES[row.called] for row in FAMILIES.values()}
+    return next((known[key] for key in sorted(known, key=len, reverse=True) if key in squeezed), None)
+
+
 def recommended(role: str) -> str:
     """What to say to one whose model does not fit a role."""
     return {

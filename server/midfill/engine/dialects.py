@@ -1,0 +1,195 @@
+"""What the inference servers understand: a row for each kind of server; pure functions to JSON and back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from midfill.engine.base import Finish, ModelInfo, Part, Request, Usage
+
+# How much of a word is asked for anew, in characters; each token of it costs a step.
+LOOK_BACK = 24
+
+_WORD = re.compile(r"[ \t]*\w*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request on its way: the text of the prompt, and what the answer must begin with (healing)."""
+
+    request: Request
+    info: ModelInfo
+    model: str
+    prompt: str
+    rest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A piece of an answer. `usage` and `finish` as far as the server tells them with it."""
+
+    text: str
+    logprob: float = 0.0
+    usage: Usage | None = None
+    finish: Finish | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A kind of server. `path` begins at the server's root; `heals`: the server can be held to what is typed.
+
+    `owner` is what stands in `owned_by` of its list of models, `probe` a path that only this server answers, and a
+    key of that answer.
+    """
+
+    name: str
+    path: str
+    body: Callable[[Ask], dict[str, Any]]
+    read: Callable[[Mapping[str, Any]], Answer]
+    heals: bool = False
+    owner: str = ""
+    probe: tuple[str, str] = ("", "")
+
+
+def prepare(request: Request, info: ModelInfo, model: str, heals: bool) -> Ask:
+    """The prompt as text. What spells a control token is pulled apart, as servers read them in any text."""
+    controls = {part.text for part in request.prompt if part.control} | set(info.stops)
+    spelled = [re.escape(text) for text in sorted(controls, key=len, reverse=True) if len(text) > 3]
+    pattern = re.compile("|".join(spelled)) if spelled else None
+    prompt = "".join(part.text if part.control else _harmless(part.text, pattern) for part in request.prompt)
+    rest = _unfinished(request.prompt[-1]) if heals and request.heal and request.max_tokens else ""
+    return Ask(request, info, model, prompt[: len(prompt) - len(rest)], rest)
+
+
+def _harmless(text: str, control: re.Pattern[str] | None) -> str:
+    return control.sub(lambda found: f"{found[0][0]}\u200b{found[0][1:]}", text) if control else text
+
+
+def _unfinished(part: Part) -> str:
+    """The word that a prompt ends in, with the blanks before it, which no tokenizer cuts where a cursor does."""
+    if part.control:
+        return ""
+    found = _WORD.search(part.text, max(0, len(part.text) - LOOK_BACK))
+    return found[0] if found else ""
+
+
+def _llama_body(ask: Ask) -> dict[str, Any]:
+    request = ask.request
+    body: dict[str, Any] = {
+        "prompt": ask.prompt,
+        "n_predict": request.max_tokens,
+        "stop": list(request.stop),
+        "temperature": 0.0,
+        "repeat_penalty": 1.0,
+        "n_probs": 1,
+        "cache_prompt": True,
+        "stream": True,
+    }
+    if ask.rest:
+        body["grammar"] = f"root ::= {json.dumps(ask.rest)} [^\\x00]*"
+    return body
+
+
+def _llama_read(event: Mapping[str, Any]) -> Answer:
+    probabilities = event.get("completion_probabilities") or []
+    answer = Answer(event.get("content", ""), sum(each.get("logprob") or 0.0 for each in probabilities))
+    if not event.get("stop"):
+        return answer
+    timings = event.get("timings", {})
+    usage = Usage(
+        prompt=timings.get("cache_n", 0) + timings.get("prompt_n", 0),
+        evaluated=timings.get("prompt_n", 0),
+        generated=timings.get("predicted_n", 0),
+        evaluate_ms=timings.get("prompt_ms", 0.0),
+        generate_ms=timings.get("predicted_ms", 0.0),
+    )
+    finishes: dict[str, Finish] = {"word": "stop", "limit": "length"}
+    return replace(answer, usage=usage, finish=finishes.get(str(event.get("stop_type")), "end"))
+
+
+def _openai_body(ask: Ask) -> dict[str, Any]:
+    request = ask.request
+    return {
+        "model": ask.model,
+        "prompt": ask.prompt,
+        # No server takes 0; one token is what reading a prompt ahead costs.
+        "max_tokens": request.max_tokens or 1,
+        "stop": [*request.stop, *ask.info.stops][:4],
+        "temperature": 0,
+        "logprobs": 1,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def _vllm_body(ask: Ask) -> dict[str, Any]:
+    body = {**_openai_body(ask), "stop": [*ask.request.stop, *ask.info.stops]}
+    if ask.rest:
+        body["structured_outputs"] = {"regex": re.escape(ask.rest) + r"[\s\S]*"}
+    return body
+
+
+def _sglang_body(ask: Ask) -> dict[str, Any]:
+    return {**_openai_body(ask), **({"regex": re.escape(ask.rest) + r"[\s\S]*"} if ask.rest else {})}
+
+
+def _openai_read(event: Mapping[str, Any]) -> Answer:
+    usage = None
+    if told := event.get("usage"):
+        cached = (told.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        prompt = told.get("prompt_tokens", 0)
+        usage = Usage(prompt, prompt - cached, told.get("completion_tokens", 0))
+    choices = event.get("choices") or [{}]
+    choice = choices[0]
+    logprobs = (choice.get("logprobs") or {}).get("token_logprobs") or []
+    reasons: dict[str, Finish] = {"length": "length", "stop": "stop"}
+    finish = reasons.get(choice["finish_reason"], "end") if choice.get("finish_reason") else None
+    return Answer(choice.get("text") or "", sum(each or 0.0 for each in logprobs), usage, finish)
+
+
+def _ollama_body(ask: Ask) -> dict[str, Any]:
+    # Without `raw` Ollama puts the prompt into the model's chat template.
+    options = {
+        "num_predict": ask.request.max_tokens or 1,
+        "temperature": 0,
+        "stop": [*ask.request.stop, *ask.info.stops],
+        "num_ctx": ask.info.context,
+    }
+    return {"model": ask.model, "prompt": ask.prompt, "raw": True, "stream": True, "options": options}
+
+
+def _ollama_read(event: Mapping[str, Any]) -> Answer:
+    answer = Answer(event.get("response", ""))
+    if not event.get("done"):
+        return answer
+    prompt = event.get("prompt_eval_count", 0)
+    usage = Usage(
+        prompt,
+        prompt,
+        event.get("eval_count", 0),
+        evaluate_ms=event.get("prompt_eval_duration", 0) / 1e6,
+        generate_ms=event.get("eval_duration", 0) / 1e6,
+    )
+    return replace(answer, usage=usage, finish="length" if event.get("done_reason") == "length" else "stop")
+
+
+# The first that fits is taken; the last fits any server.
+DIALECTS = (
+    # llama.cpp, tools/server/README.md: POST /completion.
+    Dialect("llama-server", "/completion", _llama_body, _llama_read, heals=True, owner="llamacpp"),
+    # vLLM, "OpenAI-Compatible Server" and "Structured Outputs".
+    Dialect("vLLM", "/v1/completions", _vllm_body, _openai_read, heals=True, owner="vllm"),
+    # SGLang, "OpenAI APIs - Completions": its own parameter `regex`.
+    Dialect("SGLang", "/v1/completions", _sglang_body, _openai_read, heals=True, owner="sglang"),
+    # Ollama, docs/api.md: "Generate a completion", "raw mode".
+    Dialect(
+        "Ollama", "/api/generate", _ollama_body, _ollama_read, owner="library", probe=("/api/version", "version")
+    ),
+    # Text Generation Inference, "Messages API"; its /info tells the model.
+    Dialect("TGI", "/v1/completions", _openai_body, _openai_read, probe=("/info", "model_id")),
+    Dialect("LM Studio", "/v1/completions", _openai_body, _openai_read, owner="organization_owner"),
+    Dialect("OpenAI-compatible", "/v1/completions", _openai_body, _openai_read),
+)

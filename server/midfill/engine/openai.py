@@ -1,0 +1,369 @@
+"""The engine elsewhere: any server that speaks OpenAI's protocol over HTTP, or its own where that is better.
+
+What the server is, its list of models tells; `engine/dialects.py` knows what each kind understands. A request that
+finds the server busy or away is tried again, as long as nothing of the answer has come. After several failures in
+a row the server is left alone for a while, and requests fail at once with the one message that says why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import random
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2 as httpx
+
+from midfill.engine.base import CancelToken, Chunk, Event, ModelInfo, ModelStatus, Request, Role, Usage
+from midfill.engine.dialects import DIALECTS, Answer, Dialect, prepare
+from midfill.errors import EngineError, ModelError
+
+log = logging.getLogger(__name__)
+
+# Seconds: to reach the server, and between two pieces of an answer, the first of which takes a whole evaluation.
+CONNECT, READ = 5.0, 60.0
+# A request is tried so often, after so many seconds at first, twice as many then.
+TRIES, BACKOFF = 3, 0.25
+# After so many failures in a row the server is left alone for so many seconds.
+FAILURES, REST = 3, 15.0
+# No answer is longer than this, whatever a server sends.
+LONGEST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server is and what is asked of it. `model` may be empty where it has one model only."""
+
+    url: str
+    model: str
+    key: str | None = None
+    in_flight: int = 4
+
+
+class Busy(Exception):
+    """The server cannot answer now, but may soon. `after`: seconds that it asks for."""
+
+    def __init__(self, reason: str, after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+class OpenAIEngine:
+    """The `Engine` of `engine/base.py`. `info` names the model of a role, `place` where it is asked."""
+
+    def __init__(
+        self,
+        info: Callable[[Role], ModelInfo],
+        place: Callable[[Role], Place],
+        transport: httpx.AsyncBaseTransport | None = None,
+        backoff: float = BACKOFF,
+        rest: float = REST,
+    ) -> None:
+        self.info, self._place, self._backoff, self._rest = info, place, backoff, rest
+        # A load balancer can keep a window on one replica by this.
+        self._session = uuid.uuid4().hex
+        self._transport = transport
+        self._servers: dict[Place, _Server] = {}
+
+    def subscribe(self, listener: Callable[[Event], None]) -> None:
+        """Nothing is loaded here, and what is lost is said by the request that finds it out."""
+
+    @property
+    def resting(self) -> bool:
+        """Whether a server is left alone now, because it failed again and again."""
+        return any(server.resting for server in self._servers.values())
+
+    async def generate(self, request: Request, cancel: CancelToken) -> AsyncGenerator[Chunk, None]:
+        started = time.perf_counter()
+        server = self._server(request.role)
+        loop = asyncio.get_running_loop()
+        chunks: asyncio.Queue[Chunk | Exception | None] = asyncio.Queue()
+        info = self.info(request.role)
+        asking = asyncio.ensure_future(self._ask(server, request, info, chunks.put_nowait, started))
+        asking.add_done_callback(lambda _: chunks.put_nowait(None))
+        cancel.on_cancel(lambda: _soon(loop, asking))
+        late = False
+
+        def give_up() -> None:
+            nonlocal late
+            late = True
+            asking.cancel()
+
+        timer = loop.call_later(request.deadline_ms / 1000, give_up) if request.deadline_ms is not None else None
+        usage, finished = Usage(), False
+        try:
+            while (item := await chunks.get()) is not None:
+                if isinstance(item, Exception):
+                    raise item
+                usage, finished = item.usage, item.finish is not None
+                yield item
+            if late and not finished and not cancel.cancelled:
+                yield Chunk("", 0.0, usage, "deadline")
+        finally:
+            asking.cancel()
+            if timer:
+                timer.cancel()
+
+    async def status(self) -> list[ModelStatus]:
+        """What runs elsewhere is not ours to tell."""
+        return []
+
+    async def close(self) -> None:
+        for server in self._servers.values():
+            await server.client.aclose()
+        self._servers.clear()
+
+    def _server(self, role: Role) -> _Server:
+        place = self._place(role)
+        if place not in self._servers:
+            self._servers[place] = _Server(place, self._session, self._transport, self._rest)
+        return self._servers[place]
+
+    async def _ask(
+        self,
+        server: _Server,
+        request: Request,
+        info: ModelInfo,
+        post: Callable[[Chunk | Exception], None],
+        started: float,
+    ) -> None:
+        try:
+            server.check()
+            async with server.turn(request.idle):
+                queue_ms = (time.perf_counter() - started) * 1000
+                async with contextlib.aclosing(self._tried(server, request, info)) as answers:
+                    async for chunk in _chunks(answers, queue_ms):
+                        post(chunk)
+            server.works()
+        except (EngineError, ModelError) as error:
+            post(error)
+        except Exception as error:
+            log.exception("a request to %s failed", server.place.url)
+            post(EngineError(f"{server.place.url} could not be asked: {error}."))
+
+    async def _tried(self, server: _Server, request: Request, info: ModelInfo) -> AsyncGenerator[Answer, None]:
+        """The answer, asked for again where the server is busy and has said nothing yet."""
+        for attempt in range(TRIES):
+            begun = False
+            try:
+                async for answer in server.answers(request, info):
+                    begun = True
+                    yield answer
+                return
+            except Busy as busy:
+                if begun or attempt == TRIES - 1:
+                    raise server.failed(str(busy)) from None
+                # Not all windows together.
+                wait = max(busy.after, self._backoff * 2**attempt) * random.uniform(0.8, 1.2)
+                await asyncio.sleep(min(wait, 10.0))
+
+
+class _Server:
+    """One server: what it is, how it does, and how much is asked of it at once."""
+
+    def __init__(
+        self, place: Place, session: str, transport: httpx.AsyncBaseTransport | None, rest: float
+    ) -> None:
+        headers = {"X-Session-Id": session, **({"Authorization": f"Bearer {place.key}"} if place.key else {})}
+        self.place = place
+        # Certificates are verified, and no proxy or password of the environment is used by chance.
+        self.client = httpx.AsyncClient(
+            base_url=place.url.rstrip("/").removesuffix("/v1"),
+            headers=headers,
+            timeout=httpx.Timeout(READ, connect=CONNECT),
+            transport=transport,
+            trust_env=False,
+            follow_redirects=False,
+        )
+        self._turns = asyncio.Semaphore(place.in_flight)
+        self._idle = asyncio.Semaphore(1)
+        self._kind: asyncio.Lock = asyncio.Lock()
+        self._dialect: Dialect | None = None
+        self._model = place.model
+        self._rest, self._failures, self._until, self._reason = rest, 0, 0.0, ""
+
+    @property
+    def resting(self) -> bool:
+        return time.monotonic() < self._until
+
+    def check(self) -> None:
+        if self.resting:
+            raise EngineError(self._reason)
+
+    def works(self) -> None:
+        self._failures = 0
+
+    def failed(self, reason: str) -> EngineError:
+        self._failures += 1
+        self._reason = f"The inference server at {self.place.url} does not answer: {reason}. Is it running?"
+        if self._failures >= FAILURES:
+            self._until = time.monotonic() + self._rest
+            # What comes back may be another server, or have another model.
+            self._dialect = None
+        return EngineError(self._reason)
+
+    @contextlib.asynccontextmanager
+    async def turn(self, idle: bool) -> AsyncIterator[None]:
+        """Wait for a free place; what is read ahead takes one at most."""
+        async with self._idle if idle else contextlib.nullcontext(), self._turns:
+            yield
+
+    async def answers(self, request: Request, info: ModelInfo) -> AsyncGenerator[Answer, None]:
+        """Raises `Busy` or `EngineError`."""
+        dialect = await self._known()
+        ask = prepare(request, info, self._model, dialect.heals)
+        rest, length = ask.rest, 0
+        with _said_plainly(self.place):
+            async with self.client.stream("POST", dialect.path, json=dialect.body(ask)) as response:
+                await self._refused(response)
+                async for event in _events(response):
+                    if error := event.get("error"):
+                        message = error.get("message") if isinstance(error, dict) else error
+                        raise EngineError(f"The inference server at {self.place.url} says: {message}.")
+                    answer = dialect.read(event)
+                    # What was typed already comes again, and is no news.
+                    known = len(rest) if answer.text.startswith(rest) else _common(rest, answer.text)
+                    rest = rest[known:]
+                    length += len(answer.text)
+                    if length > LONGEST:
+                        raise EngineError(f"The inference server at {self.place.url} does not stop.")
+                    yield Answer(answer.text[known:], answer.logprob, answer.usage, answer.finish)
+
+    async def _known(self) -> Dialect:
+        """What kind of server this is; it is asked once."""
+        async with self._kind:
+            if self._dialect is None:
+                with _said_plainly(self.place):
+                    self._dialect = await self._detected()
+                log.info("%s is %s, and is asked for %s", self.place.url, self._dialect.name, self._model)
+            return self._dialect
+
+    async def _detected(self) -> Dialect:
+        response = await self.client.get("/v1/models")
+        await self._refused(response)
+        try:
+            models = [entry for entry in response.json()["data"] if isinstance(entry, dict)]
+        except (ValueError, KeyError, TypeError):
+            raise EngineError(f"{self.place.url} is no inference server: it has no list of models.") from None
+        names = [str(model.get("id")) for model in models]
+        owners = {str(model.get("owned_by")) for model in models}
+        dialect = next((each for each in DIALECTS if each.owner and each.owner in owners), None)
+        for each in DIALECTS if dialect is None else ():
+            if each.probe[0] and await self._answers(*each.probe):
+                dialect = each
+                break
+        dialect = dialect or DIALECTS[-1]
+        # llama-server has one model, and does not mind what it is called.
+        if dialect.name != "llama-server" and self.place.model not in names:
+            if self.place.model or len(names) != 1:
+                wanted = f"has no model {self.place.model!r}" if self.place.model else "has several models"
+                raise ModelError(
+                    f"The inference server at {self.place.url} {wanted}. Set midfill.engine.model to one of: "
+                    f"{', '.join(names) or 'none is loaded there'}."
+                )
+            self._model = names[0]
+        return dialect
+
+    async def _answers(self, path: str, key: str) -> bool:
+        response = await self.client.get(path)
+        with contextlib.suppress(ValueError):
+            return response.status_code == 200 and key in response.json()
+        return False
+
+    async def _refused(self, response: httpx.Response) -> None:
+        """Raises `Busy` or `EngineError` for a status that is no success."""
+        status, url = response.status_code, self.place.url
+        if status == 200:
+            return
+        told = (await response.aread())[:300].decode("utf-8", "replace").strip()
+        if status in (429, 500, 502, 503, 504):
+            after = response.headers.get("Retry-After", "")
+            raise Busy(f"it answers {status} {told}".rstrip(), float(after) if after.isdigit() else 0.0)
+        if status in (401, 403):
+            raise EngineError(f"The inference server at {url} refuses the key ({status}): set MIDFILL_API_KEY.")
+        if 300 <= status < 400:
+            raise EngineError(
+                f"{url} only points elsewhere ({status}): set midfill.engine.url to the server itself."
+            )
+        raise EngineError(f"The inference server at {url} refuses the request ({status}): {told}")
+
+
+async def _chunks(answers: AsyncIterator[Answer], queue_ms: float) -> AsyncIterator[Chunk]:
+    """Chunks with a finish at the end, whether the server tells one or not."""
+    started = time.perf_counter()
+    first, generated = 0.0, 0
+    usage = Usage(queue_ms=queue_ms)
+    finish = None
+    async for answer in answers:
+        now = (time.perf_counter() - started) * 1000
+        first = first or now
+        generated += bool(answer.text)
+        told = answer.usage
+        usage = Usage(
+            prompt=told.prompt if told else usage.prompt,
+            evaluated=told.evaluated if told else usage.evaluated,
+            generated=told.generated if told else generated,
+            queue_ms=queue_ms,
+            evaluate_ms=told.evaluate_ms if told and told.evaluate_ms else first,
+            generate_ms=told.generate_ms if told and told.generate_ms else now - first,
+        )
+        finish = answer.finish or finish
+        if answer.text or generated == 0:
+            yield Chunk(answer.text, min(answer.logprob, 0.0), usage)
+    yield Chunk("", 0.0, usage, finish or "end")
+
+
+async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+    """The JSON objects of a stream, as server-sent events or one a line, however the bytes are cut."""
+    pending = b""
+    async for data in response.aiter_bytes():
+        *lines, pending = (pending + data).split(b"\n")
+        for line in lines:
+            if event := _event(line):
+                yield event
+        if len(pending) > LONGEST:
+            raise ValueError("a line has no end")
+    if event := _event(pending):
+        yield event
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    line = line.strip().removeprefix(b"data:").strip()
+    # Comments keep a connection alive, and other fields of an event say nothing that we need.
+    if not line or line == b"[DONE]" or line.startswith((b":", b"event:", b"id:", b"retry:")):
+        return None
+    event = json.loads(line.removeprefix(b"error:"))
+    if not isinstance(event, dict):
+        raise ValueError("it is no object")
+    return event
+
+
+@contextlib.contextmanager
+def _said_plainly(place: Place) -> Iterator[None]:
+    """Turn what can go wrong on the way into `Busy` or `EngineError`."""
+    try:
+        yield
+    except httpx.ConnectError as error:
+        raise Busy(f"no connection ({error})") from error
+    except httpx.TimeoutException as error:
+        raise Busy("it takes too long") from error
+    except httpx.TransportError as error:
+        raise Busy(f"the connection broke ({error or type(error).__name__})") from error
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise EngineError(f"{place.url} does not answer as an inference server does: {error}.") from error
+
+
+def _soon(loop: asyncio.AbstractEventLoop, asking: asyncio.Future[None]) -> None:
+    """Cancel from any thread."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(asking.cancel)
+
+
+def _common(one: str, other: str) -> int:
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
