@@ -61,14 +61,15 @@ class OpenAIEngine:
         self,
         info: Callable[[Role], ModelInfo],
         place: Callable[[Role], Place],
-        transport: httpx.AsyncBaseTransport | None = None,
         backoff: float = BACKOFF,
         rest: float = REST,
+        patience: float = READ,
     ) -> None:
-        self.info, self._place, self._backoff, self._rest = info, place, backoff, rest
+        """In seconds: `backoff` before it is tried again, `rest` after failures, `patience` for each piece."""
+        self.info, self._place = info, place
+        self._backoff, self._rest, self._patience = backoff, rest, patience
         # A load balancer can keep a window on one replica by this.
         self._session = uuid.uuid4().hex
-        self._transport = transport
         self._servers: dict[Place, _Server] = {}
 
     def subscribe(self, listener: Callable[[Event], None]) -> None:
@@ -122,7 +123,7 @@ class OpenAIEngine:
     def _server(self, role: Role) -> _Server:
         place = self._place(role)
         if place not in self._servers:
-            self._servers[place] = _Server(place, self._session, self._transport, self._rest)
+            self._servers[place] = _Server(place, self._session, self._rest, self._patience)
         return self._servers[place]
 
     async def _ask(
@@ -167,17 +168,14 @@ class OpenAIEngine:
 class _Server:
     """One server: what it is, how it does, and how much is asked of it at once."""
 
-    def __init__(
-        self, place: Place, session: str, transport: httpx.AsyncBaseTransport | None, rest: float
-    ) -> None:
+    def __init__(self, place: Place, session: str, rest: float, patience: float) -> None:
         headers = {"X-Session-Id": session, **({"Authorization": f"Bearer {place.key}"} if place.key else {})}
         self.place = place
         # Certificates are verified, and no proxy or password of the environment is used by chance.
         self.client = httpx.AsyncClient(
             base_url=place.url.rstrip("/").removesuffix("/v1"),
             headers=headers,
-            timeout=httpx.Timeout(READ, connect=CONNECT),
-            transport=transport,
+            timeout=httpx.Timeout(patience, connect=CONNECT),
             trust_env=False,
             follow_redirects=False,
         )

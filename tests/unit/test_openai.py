@@ -1,0 +1,555 @@
+"""Servers elsewhere: what they are asked, what becomes of their answers, and that no fault of theirs is ours."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted import ScriptedEngine
+
+from midfill import cli, elsewhere
+from midfill.completion import fim
+from midfill.config import Backend, Config, parse
+from midfill.engine.base import CancelToken, Chunk, Part, Request
+from midfill.engine.chosen import ChosenEngine
+from midfill.engine.openai import OpenAIEngine
+from midfill.errors import EngineError, MidfillError, ModelError, UsageError
+
+MODEL = "qwen2.5-coder-7b"
+PROMPT = fim.prompt(fim.FAMILIES["qwen2.5-coder"], "import os\n", "    retu", "\nprint()\n")
+TEXT = "<|fim_prefix|>import os\n<|fim_suffix|>\nprint()\n<|fim_middle|>    retu"
+
+
+@dataclass
+class Server:
+    """A server on loopback that does what it is told: `answer` writes what is answered to a request."""
+
+    owner: str = "somebody"
+    models: tuple[str, ...] = (MODEL,)
+    answer: Callable[[Server, asyncio.StreamWriter], Awaitable[None]] | None = None
+    pages: dict[str, Any] = field(default_factory=dict)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    heads: list[dict[str, str]] = field(default_factory=list)
+    at_once: int = 0
+    most_at_once: int = 0
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    port: int = 0
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while line := await reader.readline():
+                method, path, _ = line.decode().split(" ")
+                head: dict[str, str] = {}
+                while (line := await reader.readline()).strip():
+                    key, _, value = line.decode().partition(":")
+                    head[key.lower()] = value.strip()
+                body = await reader.readexactly(int(head.get("content-length", 0)))
+                if method == "POST":
+                    await self._asked(path, head, json.loads(body), reader, writer)
+                elif path == "/v1/models":
+                    entries = [{"id": name, "owned_by": self.owner} for name in self.models]
+                    page(writer, 200, {"data": entries})
+                elif path in self.pages:
+                    page(writer, 200, self.pages[path])
+                else:
+                    page(writer, 404, {})
+                await writer.drain()
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async def _asked(
+        self,
+        path: str,
+        head: dict[str, str],
+        body: dict[str, Any],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self.asked.append({"path": path, **body})
+        self.heads.append(head)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        assert self.answer is not None
+        answering = asyncio.ensure_future(self.answer(self, writer))
+        leaving = asyncio.ensure_future(reader.read(1))
+        try:
+            await asyncio.wait([answering, leaving], return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                self.left.set()
+                answering.cancel()
+            leaving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await leaving
+            with contextlib.suppress(asyncio.CancelledError):
+                await answering
+        finally:
+            self.at_once -= 1
+
+
+def page(writer: asyncio.StreamWriter, status: int, content: Any, **headers: str) -> None:
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    extra = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
+    writer.write(f"HTTP/1.1 {status} x\r\nContent-Length: {len(data)}\r\n{extra}\r\n".encode() + data)
+
+
+class Stream:
+    """A chunked answer, of which every `write` is a piece of its own."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self.writer = writer
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+    async def write(self, data: bytes) -> None:
+        self.writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        await self.writer.drain()
+
+    async def event(self, content: Any, cut: int = 1 << 20) -> None:
+        data = f"data: {json.dumps(content, ensure_ascii=False)}\n\n".encode()
+        for start in range(0, len(data), cut):
+            await self.write(data[start : start + cut])
+
+    async def end(self) -> None:
+        self.writer.write(b"0\r\n\r\n")
+        await self.writer.drain()
+
+
+def event(text: str, finish: str | None = None) -> dict[str, Any]:
+    logprobs = {"token_logprobs": [-0.25]} if text else None
+    return {"choices": [{"text": text, "finish_reason": finish, "logprobs": logprobs}]}
+
+
+def says(*texts: str, cut: int = 1 << 20) -> Callable[[Server, asyncio.StreamWriter], Awaitable[None]]:
+    async def answer(_: Server, writer: asyncio.StreamWriter) -> None:
+        stream = Stream(writer)
+        for text in texts:
+            await stream.event(event(text), cut)
+        await stream.event(event("", "stop"), cut)
+        usage = {"prompt_tokens": 50, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 48}}
+        await stream.event({"choices": [], "usage": usage}, cut)
+        await stream.write(b"data: [DONE]\n\n")
+        await stream.end()
+
+    return answer
+
+
+@asynccontextmanager
+async def running(server: Server) -> AsyncIterator[Server]:
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listening.close()
+        await asyncio.wait_for(asyncio.gather(*server.tasks), 2)
+
+
+@asynccontextmanager
+async def engine_at(url: str, **options: Any) -> AsyncIterator[OpenAIEngine]:
+    backend = Backend("openai", url, **{"model": MODEL, **options})
+    engine = OpenAIEngine(
+        lambda role: elsewhere.info(backend, role),
+        lambda role: elsewhere.place(backend, role),
+        backoff=0.01,
+        rest=0.3,
+        patience=0.5,
+    )
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+async def chunks_of(
+    engine: OpenAIEngine | ChosenEngine, cancel: CancelToken | None = None, **options: Any
+) -> list[Chunk]:
+    request = Request("complete", engine.info("complete").name, **{"prompt": PROMPT, "max_tokens": 20, **options})
+    async with aclosing(engine.generate(request, cancel or CancelToken())) as chunks:
+        return [chunk async for chunk in chunks]
+
+
+async def text_of(engine: OpenAIEngine | ChosenEngine, **options: Any) -> str:
+    return "".join(chunk.text for chunk in await chunks_of(engine, **options))
+
+
+# -- the protocol
+
+
+async def test_asks_for_a_hole_and_hears_the_answer_as_it_comes() -> None:
+    async with running(Server(answer=says("rn", " x"))) as server, engine_at(server.url) as engine:
+        chunks = await chunks_of(engine, stop=("\n",), heal=True)
+        assert [chunk.text for chunk in chunks] == ["rn", " x", ""]
+        assert chunks[0].logprob == -0.25
+        assert chunks[-1].finish == "stop"
+        usage = chunks[-1].usage
+        assert (usage.prompt, usage.evaluated, usage.generated) == (50, 2, 3)
+        (asked,) = server.asked
+        # An unknown server cannot be held to what is typed, so the prompt is whole.
+        assert (asked["path"], asked["prompt"], asked["model"]) == ("/v1/completions", TEXT, MODEL)
+        assert asked["stop"][:2] == ["\n", "<|endoftext|>"]
+        assert asked["temperature"] == 0
+
+
+async def test_a_character_cut_in_the_middle_is_whole() -> None:
+    async with running(Server(answer=says("é𝄞 ", "→x", cut=1))) as server, engine_at(server.url) as engine:
+        assert await text_of(engine) == "é𝄞 →x"
+
+
+@pytest.mark.parametrize(
+    ("owner", "pages", "path", "healing"),
+    [
+        ("vllm", {}, "/v1/completions", ("structured_outputs", {"regex": r"\ \ \ \ retu[\s\S]*"})),
+        ("sglang", {}, "/v1/completions", ("regex", r"\ \ \ \ retu[\s\S]*")),
+        ("organization_owner", {}, "/v1/completions", None),
+        ("me", {"/info": {"model_id": MODEL}}, "/v1/completions", None),
+    ],
+)
+async def test_what_a_server_is_decides_how_it_is_asked(
+    owner: str, pages: dict[str, Any], path: str, healing: tuple[str, Any] | None
+) -> None:
+    async with (
+        running(Server(owner, pages=pages, answer=says("    retu", "rn"))) as server,
+        engine_at(server.url) as engine,
+    ):
+        text = await text_of(engine, heal=True)
+        (asked,) = server.asked
+        assert asked["path"] == path
+        if healing is None:
+            assert asked["prompt"] == TEXT
+        else:
+            assert asked["prompt"] + "    retu" == TEXT
+            assert asked[healing[0]] == healing[1]
+            assert text == "rn"
+
+
+async def test_llama_server_is_asked_in_its_own_words() -> None:
+    async def answer(_: Server, writer: asyncio.StreamWriter) -> None:
+        stream = Stream(writer)
+        for content in ("   ", " return", " x"):
+            probabilities = [{"logprob": -0.5}]
+            await stream.event({"content": content, "stop": False, "completion_probabilities": probabilities})
+        timings = {"cache_n": 40, "prompt_n": 2, "predicted_n": 3, "prompt_ms": 5.0, "predicted_ms": 9.0}
+        await stream.event({"content": "", "stop": True, "stop_type": "word", "timings": timings})
+        await stream.end()
+
+    async with running(Server("llamacpp", ("any.gguf",), answer)) as server, engine_at(server.url) as engine:
+        chunks = await chunks_of(engine, heal=True, stop=("\n",))
+        assert "".join(chunk.text for chunk in chunks) == "rn x"
+        assert chunks[-1].finish == "stop"
+        assert (chunks[-1].usage.prompt, chunks[-1].usage.evaluated) == (42, 2)
+        (asked,) = server.asked
+        assert asked["path"] == "/completion"
+        assert asked["cache_prompt"] is True
+        assert asked["grammar"] == 'root ::= "    retu" [^\\x00]*'
+        assert asked["prompt"] + "    retu" == TEXT
+
+
+async def test_ollama_is_asked_without_its_template() -> None:
+    async def answer(_: Server, writer: asyncio.StreamWriter) -> None:
+        stream = Stream(writer)
+        await stream.write(b'{"response": "rn", "done": false}\n')
+        await stream.write(b'{"response": "", "done": true, "done_reason": "stop", "prompt_eval_count": 9}\n')
+        await stream.end()
+
+    async with running(Server("library", answer=answer)) as server, engine_at(server.url) as engine:
+        assert await text_of(engine, heal=True) == "rn"
+        assert server.asked[0]["path"] == "/api/generate"
+        assert server.asked[0]["raw"] is True
+
+
+async def test_code_that_spells_a_control_token_is_not_one() -> None:
+    code = "x = '<|fim_middle|>' + '<|endoftext|>'"
+    prompt = fim.prompt(fim.FAMILIES["qwen2.5-coder"], code, "", "")
+    async with running(Server(answer=says("a"))) as server, engine_at(server.url) as engine:
+        await text_of(engine, prompt=prompt)
+        told = server.asked[0]["prompt"]
+        assert told.count("<|fim_middle|>") == 1 and told.endswith("<|fim_middle|>")
+        assert "<|endoftext|>" not in told
+
+
+# -- faults
+
+
+async def test_a_busy_server_is_asked_again() -> None:
+    async def answer(server: Server, writer: asyncio.StreamWriter) -> None:
+        if len(server.asked) < 3:
+            page(writer, (429, 500)[len(server.asked) - 1], {"error": "busy"})
+        else:
+            await says("ok")(server, writer)
+
+    async with running(Server(answer=answer)) as server, engine_at(server.url) as engine:
+        assert await text_of(engine) == "ok"
+        assert len(server.asked) == 3
+
+
+async def test_a_server_that_fails_on_and_on_is_left_alone_for_a_while() -> None:
+    async def answer(server: Server, writer: asyncio.StreamWriter) -> None:
+        page(writer, 500, b"out of memory")
+
+    async with running(Server(answer=answer)) as server, engine_at(server.url) as engine:
+        for _ in range(3):
+            with pytest.raises(EngineError, match="does not answer: it answers 500 out of memory"):
+                await text_of(engine)
+        asked = len(server.asked)
+        assert asked == 9 and engine.resting
+        with pytest.raises(EngineError, match="does not answer: it answers 500 out of memory"):
+            await text_of(engine)
+        assert len(server.asked) == asked
+        await asyncio.sleep(0.35)
+        server.answer = says("back")
+        assert await text_of(engine) == "back"
+        assert await text_of(engine) == "back"
+
+
+async def silent(_: Server, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(10)
+
+
+async def reset(_: Server, writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+async def reset_inside(_: Server, writer: asyncio.StreamWriter) -> None:
+    await Stream(writer).event(event("half"))
+    await asyncio.sleep(0.02)
+    writer.transport.abort()
+
+
+def broken(data: bytes) -> Callable[[Server, asyncio.StreamWriter], Awaitable[None]]:
+    async def answer(_: Server, writer: asyncio.StreamWriter) -> None:
+        stream = Stream(writer)
+        await stream.write(data)
+        await stream.end()
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "message", "times"),
+    [
+        (silent, "does not answer: it takes too long", 3),
+        (reset, "does not answer: the connection broke", 3),
+        (reset_inside, "does not answer: the connection broke", 1),
+        (broken(b"data: {nonsense}\n\n"), "does not answer as an inference server does", 1),
+        (broken(b"data: [1]\n\n"), "does not answer as an inference server does: it is no object", 1),
+        (broken(b'data: {"choices": 7}\n\n'), "does not answer as an inference server does", 1),
+        (broken(b'data: {"error": {"message": "too long"}}\n\n'), "says: too long", 1),
+        (broken(b"\xff\xfe{}\n"), "does not answer as an inference server does", 1),
+    ],
+)
+async def test_every_fault_is_one_message(answer: Any, message: str, times: int) -> None:
+    async with running(Server(answer=answer)) as server, engine_at(server.url) as engine:
+        with pytest.raises(EngineError, match=message):
+            await text_of(engine)
+        assert len(server.asked) == times
+        # It is as good as new.
+        server.answer = says("fine")
+        assert await text_of(engine) == "fine"
+
+
+async def test_nobody_there() -> None:
+    async with engine_at("http://127.0.0.1:9") as engine:
+        with pytest.raises(
+            EngineError, match=r"at http://127\.0\.0\.1:9 does not answer: no connection.*running\?"
+        ):
+            await text_of(engine)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(401, "refuses the key.*MIDFILL_API_KEY"), (302, "only points elsewhere"), (400, "refuses the request.*bad")],
+)
+async def test_a_refusal_says_what_to_set(status: int, message: str) -> None:
+    async def answer(_: Server, writer: asyncio.StreamWriter) -> None:
+        page(writer, status, b"bad", Location="https://elsewhere.example/")
+
+    async with running(Server(answer=answer)) as server, engine_at(server.url) as engine:
+        with pytest.raises(EngineError, match=message):
+            await text_of(engine)
+        assert len(server.asked) == 1
+
+
+async def test_a_model_that_is_not_there_is_named_with_those_that_are() -> None:
+    async with running(Server(models=("a", "b"))) as server, engine_at(server.url) as engine:
+        with pytest.raises(ModelError, match=rf"has no model '{MODEL}'.*one of: a, b"):
+            await text_of(engine)
+
+
+async def test_the_only_model_needs_no_name() -> None:
+    async with (
+        running(Server(answer=says("a"), models=("x",))) as server,
+        engine_at(server.url, model="", family="qwen2.5-coder") as engine,
+    ):
+        assert await text_of(engine) == "a"
+        assert server.asked[0]["model"] == "x"
+
+
+async def test_another_page_is_no_inference_server() -> None:
+    async with running(Server(pages={})) as server, engine_at(server.url + "/elsewhere") as engine:
+        with pytest.raises(EngineError, match="refuses the request"):
+            await text_of(engine)
+
+
+# -- cancelling, deadlines, fairness
+
+
+async def test_a_cancel_reaches_the_server() -> None:
+    async def answer(_: Server, writer: asyncio.StreamWriter) -> None:
+        await Stream(writer).event(event("one"))
+        await asyncio.sleep(10)
+
+    async with running(Server(answer=answer)) as server, engine_at(server.url) as engine:
+        cancel = CancelToken()
+        request = Request("complete", "m", PROMPT, 20)
+        heard: list[Chunk] = []
+        async with aclosing(engine.generate(request, cancel)) as chunks:
+            async for chunk in chunks:
+                heard.append(chunk)
+                cancel.cancel()
+        assert [chunk.finish for chunk in heard] == [None]
+        await asyncio.wait_for(server.left.wait(), 2)
+
+
+async def test_after_the_deadline_what_there_is_of_the_answer_is_all() -> None:
+    async def answer(_: Server, writer: asyncio.StreamWriter) -> None:
+        await Stream(writer).event(event("one"))
+        await asyncio.sleep(10)
+
+    async with running(Server(answer=answer)) as server, engine_at(server.url) as engine:
+        chunks = await chunks_of(engine, deadline_ms=150)
+        assert [(chunk.text, chunk.finish) for chunk in chunks] == [("one", None), ("", "deadline")]
+        await asyncio.wait_for(server.left.wait(), 2)
+
+
+async def test_no_more_at_once_than_the_setting_allows() -> None:
+    async def answer(server: Server, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.02)
+        await says("a")(server, writer)
+
+    async with running(Server(answer=answer)) as server, engine_at(server.url, in_flight=2) as engine:
+        answers = await asyncio.gather(*(text_of(engine) for _ in range(8)))
+        assert answers == ["a"] * 8
+        assert server.most_at_once == 2
+        assert len({head["x-session-id"] for head in server.heads}) == 1
+
+
+async def test_reading_ahead_takes_one_place_at_most() -> None:
+    async def answer(server: Server, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.02)
+        await says("a")(server, writer)
+
+    async with running(Server(answer=answer)) as server, engine_at(server.url) as engine:
+        await asyncio.gather(*(text_of(engine, idle=True, max_tokens=0) for _ in range(4)))
+        assert server.most_at_once == 1
+
+
+# -- the key, and whom code may be sent to
+
+
+async def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(elsewhere.KEY, "secret")
+    async with running(Server(answer=says("a"))) as server, engine_at(server.url) as engine:
+        await text_of(engine)
+        assert server.heads[0]["authorization"] == "Bearer secret"
+
+
+def test_code_goes_to_no_server_that_its_user_does_not_trust(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MIDFILL_CONFIG", str(tmp_path))
+    backend = Backend("openai", "https://models.example/v1", MODEL)
+    with pytest.raises(ModelError, match=r"run `midfill trust https://models\.example:443` once"):
+        elsewhere.info(backend, "complete")
+    with pytest.raises(ModelError, match="midfill trust"):
+        elsewhere.place(backend, "complete")
+    assert cli.main(["trust", "https://models.example/v1"]) == 0
+    assert elsewhere.info(backend, "complete").family == "qwen2.5-coder"
+    # Another port or scheme is another server.
+    for url in ("http://models.example", "https://models.example:8443", "https://models.example.evil.example"):
+        with pytest.raises(ModelError, match="midfill trust"):
+            elsewhere.check(url)
+    with pytest.raises(UsageError, match="no address"):
+        elsewhere.trust("ftp://x")
+
+
+def test_a_key_is_not_sent_for_all_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIDFILL_CONFIG", str(tmp_path))
+    monkeypatch.setenv(elsewhere.KEY, "secret")
+    elsewhere.trust("http://models.example:8000")
+    with pytest.raises(ModelError, match="use an https"):
+        elsewhere.place(Backend("openai", "http://models.example:8000", MODEL), "complete")
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("Qwen/Qwen2.5-Coder-7B-Instruct", "qwen2.5-coder"),
+        ("qwen2.5-coder:1.5b-base", "qwen2.5-coder"),
+        ("deepseek-ai/DeepSeek-Coder-V2-Lite-Base", "deepseek-coder-v2"),
+        ("deepseek-coder:6.7b", "deepseek-coder"),
+        ("codellama:13b-code", "codellama"),
+        ("codellama/CodeLlama-34b-Instruct-hf", "codellama-python"),
+        ("bigcode/starcoder2-3b", "starcoder2"),
+        ("WizardLMTeam/WizardCoder-33B-V1.1", "wizardcoder"),
+        ("my-model", None),
+    ],
+)
+def test_the_family_of_a_model_elsewhere_is_told_by_its_name_or_set(name: str, family: str | None) -> None:
+    backend = Backend("openai", "http://127.0.0.1:1", name)
+    if family is None:
+        with pytest.raises(ModelError, match=r"midfill\.engine\.family to one of"):
+            elsewhere.info(backend, "complete")
+    else:
+        assert elsewhere.info(backend, "complete").family == family
+
+
+# -- settings, and falling back
+
+
+def test_the_setting() -> None:
+    config, problems = parse({"engine": {"kind": "openai", "url": "http://127.0.0.1:8080", "inFlight": 2}})
+    assert not problems
+    assert config.engine == Backend("openai", "http://127.0.0.1:8080", in_flight=2)
+    assert parse({"engine": "embedded"}) == (Config(), [])
+    for wrong in ("openai", 7, {"kind": "cloud"}, {"kind": "openai"}, {"url": 1}, {"addr": "x"}, {"inFlight": 0}):
+        config, problems = parse({"engine": wrong})
+        assert config.engine.kind == "embedded"
+        assert len(problems) == 1 and problems[0].startswith("midfill.engine")
+
+
+async def test_this_machine_answers_while_the_server_does_not() -> None:
+    here = ScriptedEngine(["local"])
+    backend = Backend("openai", "http://127.0.0.1:9", MODEL, fallback=True)
+    there = OpenAIEngine(
+        lambda role: elsewhere.info(backend, role), lambda role: elsewhere.place(backend, role), 0.01, 0.3, 0.5
+    )
+    falls = [False]
+    engine = ChosenEngine(here, lambda: there, lambda: True, lambda: falls[0])
+    for _ in range(2):
+        with pytest.raises(MidfillError):
+            await text_of(engine)
+    falls[0] = True
+    # The one that finds it out is answered here, as the prompt is the same; the next ones do not even ask.
+    assert await text_of(engine) == "local"
+    assert here.requests[0].model == "scripted-complete"
+    assert there.resting
+    assert engine.info("complete").name == "scripted-complete"
+    assert await text_of(engine, prompt=(Part("x"),)) == "local"
+    await asyncio.sleep(0.35)
+    assert engine.info("complete").name.startswith(MODEL)
+    await engine.close()
