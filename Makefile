@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup models demo check format test test-editors bench eval eval-quick vscode clean
+.PHONY: setup models demo check format test test-engines test-editors bench eval eval-quick vscode clean
 
 setup: $(READY)
 
@@ -64,6 +64,10 @@ $(EDITORS)/vscode/.ready: tests/editors/vscode/package.json tests/editors/vscode
 	@command -v node chromium >/dev/null || { echo "Install Node 20 and Chromium: apt-get install chromium."; exit 1; }
 	@tests/editors/vscode/install.sh $(EDITORS)/vscode
 	@touch $@
+
+# The contract with a real llama-server, which is built on first use.
+test-engines: models
+	$(BIN)/pytest tests/engines/llama_server.py
 
 # The peer, a llama-server of the same llama.cpp, is built on first use. Figures and picture go to build/bench/.
 bench: models

@@ -126,6 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     typing.add_argument("--seed", metavar="N", type=int, default=0, help="which keystrokes")
     typing.add_argument("--gap", metavar="SECONDS", type=float, default=0.15, help="median from key to key")
     typing.add_argument("--peer", metavar="URL", help="a running llama-server, to be asked the same")
+    typing.add_argument("--engine", metavar="URL", help="an inference server to use, instead of the models here")
+    typing.add_argument("--model", default="qwen2.5-coder", help="what that server calls its model")
     typing.add_argument("--json", metavar="FILE", type=Path, help="write every keystroke and all figures")
     typing.add_argument("--plot", metavar="FILE.png", type=Path, help="draw the distributions (needs matplotlib)")
     typing.set_defaults(run=_bench_typing)
@@ -383,9 +385,16 @@ def _bench_typing(options: argparse.Namespace) -> int:
     from midfill.bench import typing
 
     plan = typing.Plan(
-        options.paths or typing.default_paths(), options.keys, options.seed, options.gap, options.peer
+        options.paths or typing.default_paths(),
+        options.keys,
+        options.seed,
+        options.gap,
+        options.peer,
+        options.engine,
+        options.model,
     )
-    _require_models("complete")
+    if not plan.engine:
+        _require_models("complete")
     typing.main(plan, _progress, options.json, options.plot)
     return 0
 

@@ -98,12 +98,12 @@ def fetched() -> Path:
 
 
 @contextlib.contextmanager
-def running(program: Path, model: Path) -> Iterator[str]:
-    """The URL of a server that runs as llama.vim's README has it, on as many threads as Midfill's engine."""
+def running(program: Path, model: Path, flags: tuple[str, ...] = SERVER) -> Iterator[str]:
+    """The URL of a server on as many threads as Midfill's engine; by default it runs as llama.vim recommends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(program), "-m", str(model), "--host", "127.0.0.1", "--port", str(port), *SERVER, *_threads()]
+    command = [str(program), "-m", str(model), "--host", "127.0.0.1", "--port", str(port), *flags, *_threads()]
     # Midfill shortens the spinning at llama.cpp's barriers; the peer gets the same advantage.
     environment = {"GOMP_SPINCOUNT": SPIN, **os.environ}
     log = FOLDER / "llama-server.log"
@@ -122,12 +122,14 @@ def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
     for _ in range(600):
         if server.poll() is not None:
             break
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        with contextlib.suppress(OSError):
+        with (
+            contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection,
+            contextlib.suppress(OSError),
+        ):
             connection.request("GET", "/health")
-            if connection.getresponse().status == 200:
-                return
-        connection.close()
+            with connection.getresponse() as response:
+                if response.status == 200:
+                    return
         time.sleep(0.1)
     raise SystemExit(f"llama-server did not start; {log} says why.")
 

@@ -48,13 +48,20 @@ _SPREAD = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to type. `gap` is the median time between two keys in seconds."""
+    """What to type. `gap` is the median time between two keys in seconds; `engine` a server to ask instead of
+    this machine's models, and `model` what that is of."""
 
     paths: Sequence[Path]
     keys: int = 300
     seed: int = 0
     gap: float = 0.15
     peer: str | None = None
+    engine: str | None = None
+    model: str = "qwen2.5-coder"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"engine": {"kind": "openai", "url": self.engine, "model": self.model}} if self.engine else {}
 
     def __post_init__(self) -> None:
         """Raises `UsageError`."""
@@ -77,6 +84,7 @@ def about(plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "gapSeconds": plan.gap,
         "peer": plan.peer is not None,
+        "engine": "openai" if plan.engine else "embedded",
     }
 
 
@@ -105,7 +113,7 @@ async def run(plan: Plan, progress: Callable[[str, int | None], None]) -> tuple[
     folder = Path(os.path.commonpath([path.parent for path in paths]))
     with own_host(), contextlib.ExitStack() as stack:
         peer = stack.enter_context(Peer(plan.peer)) if plan.peer else None
-        async with editor(folder, progress=progress) as window:
+        async with editor(folder, progress=progress, settings=plan.settings) as window:
             typist = _Typist(window, paths, plan, peer)
             await asyncio.sleep(_READING)
             for done, key in enumerate(keys):

@@ -87,6 +87,8 @@ def _llama_body(ask: Ask) -> dict[str, Any]:
         "n_probs": 1,
         "cache_prompt": True,
         "stream": True,
+        # An answer is often left when enough of it is there, and what it cost is to be known then.
+        "timings_per_token": True,
     }
     if ask.rest:
         body["grammar"] = f"root ::= {json.dumps(ask.rest)} [^\\x00]*"
@@ -96,9 +98,8 @@ def _llama_body(ask: Ask) -> dict[str, Any]:
 def _llama_read(event: Mapping[str, Any]) -> Answer:
     probabilities = event.get("completion_probabilities") or []
     answer = Answer(event.get("content", ""), sum(each.get("logprob") or 0.0 for each in probabilities))
-    if not event.get("stop"):
+    if not (timings := event.get("timings")):
         return answer
-    timings = event.get("timings", {})
     usage = Usage(
         prompt=timings.get("cache_n", 0) + timings.get("prompt_n", 0),
         evaluated=timings.get("prompt_n", 0),
@@ -107,7 +108,8 @@ def _llama_read(event: Mapping[str, Any]) -> Answer:
         generate_ms=timings.get("predicted_ms", 0.0),
     )
     finishes: dict[str, Finish] = {"word": "stop", "limit": "length"}
-    return replace(answer, usage=usage, finish=finishes.get(str(event.get("stop_type")), "end"))
+    finish = finishes.get(str(event.get("stop_type")), "end") if event.get("stop") else None
+    return replace(answer, usage=usage, finish=finish)
 
 
 def _openai_body(ask: Ask) -> dict[str, Any]:
@@ -127,6 +129,7 @@ def _openai_body(ask: Ask) -> dict[str, Any]:
 
 def _vllm_body(ask: Ask) -> dict[str, Any]:
     body = {**_openai_body(ask), "stop": [*ask.request.stop, *ask.info.stops]}
+    body["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
     if ask.rest:
         body["structured_outputs"] = {"regex": re.escape(ask.rest) + r"[\s\S]*"}
     return body
