@@ -27,7 +27,7 @@ LLAMA = ["▁<PRE>", "▁<MID>", "▁<SUF>", "▁<EOT>"]
 SEED = ["<[end▁of▁sentence]>", "<[fim-suffix]>", "<[fim-prefix]>", "<[fim-middle]>"]
 GEMMA = ["<bos>", "<eos>", *QWEN[3:6], "<|file_separator|>", "<start_of_turn>", "<end_of_turn>"]
 LLAMA3 = ["<|end_of_text|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
-SMOL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<repo_name>", "<gh_stars>"]
+SMOL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 PSM = "{0}def f({1}\n    pass\n{2}"
 SPM = "{1}\n    pass\n{0}def f({2}"
@@ -168,7 +168,19 @@ PIECES: list[tuple[str, str, list[str], str, list[str], str | None, str, list[st
         ["</s>", "▁<EOT>"],
     ),
     ("llama", "codellama_codellama-34b-instruct-hf", [], "codellama-python", ["edit"], None, "", ["</s>"]),
+    # Its vocabulary has the tokens, but it was not trained to fill holes.
+    ("llama", "CodeLlama-7b-Python-hf", LLAMA, "codellama-python", [], None, "", ["</s>"]),
     ("llama", "WizardCoder-Python-13B-V1.0", [], "wizardcoder", ["edit"], None, "", ["</s>"]),
+    (
+        "llama",
+        "WizardCoder-Python-7B-V1.0",
+        LLAMA,
+        "wizardcoder-codellama",
+        ["complete", "edit"],
+        "PSM",
+        PSM.format("▁<PRE>", "▁<SUF>", "▁<MID>"),
+        ["</s>", "▁<EOT>"],
+    ),
     (
         "llama",
         "Codestral-22B-v0.1",
@@ -412,8 +424,9 @@ def templated(source: str) -> ModelInfo:
     return ModelInfo("m", "unheard-of", 4096, template=Template(source, "<s>", "</s>"))
 
 
-def test_the_files_own_template_goes_first() -> None:
-    assert flat(chat.conversation(templated(CHATML), TURNS, "begun")) == flat(
+@pytest.mark.parametrize("source", [CHATML, "{%- generation -%}" + CHATML + "{% endgeneration %}"])
+def test_the_files_own_template_goes_first(source: str) -> None:
+    assert flat(chat.conversation(templated(source), TURNS, "begun")) == flat(
         chat.conversation(ModelInfo("m", "qwen2.5-coder", 4096), TURNS, "begun")
     )
 
@@ -445,3 +458,12 @@ def test_a_bad_template_is_refused_with_the_reason(source: str, reason: str) -> 
 def test_a_family_that_follows_no_instructions_says_what_to_choose() -> None:
     with pytest.raises(ModelError, match=r"cannot edit code.*qwen2\.5-coder"):
         chat.conversation(ModelInfo("m", "starcoder2", 4096), TURNS, "")
+
+
+def test_the_documentation_has_every_row() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "models.md").read_text("utf-8")
+    for row in families.FAMILIES.values():
+        form = fim.FAMILIES.get(row.name)
+        line = f"| {row.called} | `{row.name}` | {', '.join(row.roles)} | {form.form if form else '-'} | {row.context:,} |"
+        assert line in documented
+        assert f"[{row.file}](https://huggingface.co/{row.hub})" in documented

@@ -57,7 +57,7 @@ FAMILIES = {
         ),
         # Meta's codellama/llama/generation.py, infilling_prompt_tokens: "<PRE> {pre} <SUF>{suf} <MID>". The prefix
         # has SentencePiece's leading space, suffix and middle have none. No format for other files is documented.
-        Family("codellama", "PSM", "▁<PRE>", "▁<SUF>", "▁<MID>"),
+        *(Family(name, "PSM", "▁<PRE>", "▁<SUF>", "▁<MID>") for name in ("codellama", "wizardcoder-codellama")),
         # DeepSeek-Coder's README, "Code Insertion" and "Repository Level Code Completion": each file stands under
         # a comment with its path.
         *(

@@ -89,7 +89,9 @@ CHATS = {
         "{system}\n\nUser: {user}\n\n", "User: {user}\n\n", "Assistant:", "<｜end▁of▁sentence｜>"
     ),
     # Model cards WizardLMTeam/WizardCoder-*: Alpaca's prompt, with a sentence of its own in the system's place.
-    **dict.fromkeys(("wizardcoder", "wizardcoder-starcoder", "wizardcoder-deepseek"), _alpaca()),
+    **dict.fromkeys(
+        ("wizardcoder", "wizardcoder-starcoder", "wizardcoder-deepseek", "wizardcoder-codellama"), _alpaca()
+    ),
     # Meta's Llama 3 model card, "Llama 3 Instruct".
     "llama-3": Chat(
         _HEADER.format(speaker="system")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from datetime import datetime
 from typing import Any, NoReturn
@@ -38,6 +39,8 @@ def render(source: str, variables: dict[str, Any]) -> str:
     environment.filters["tojson"] = lambda value, indent=None: json.dumps(value, ensure_ascii=False, indent=indent)
     environment.globals["raise_exception"] = refuse
     environment.globals["strftime_now"] = lambda layout: datetime.now().strftime(layout)
+    # transformers' own tag, which marks what a model is trained on and writes nothing.
+    source = re.sub(r"\{%-?\s*(end)?generation\s*-?%\}", "", source)
     return environment.from_string(source).render(**variables)
 
 

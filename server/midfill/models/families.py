@@ -71,8 +71,8 @@ _DEEPSEEK_STOPS = ("<｜end▁of▁sentence｜>", "<|EOT|>")
 FAMILIES = {
     row.name: row
     for row in (
-        # WizardCoder is a StarCoder, a DeepSeek-Coder or a Code Llama - Python, trained on instructions; the first
-        # two keep the tokens of their base (model cards WizardLMTeam/WizardCoder-*).
+        # WizardCoder is a StarCoder, a DeepSeek-Coder or a Code Llama - Python, trained on instructions, and
+        # completes where its vocabulary still has the tokens of its base (model cards WizardLMTeam/WizardCoder-*).
         Family(
             "wizardcoder-starcoder",
             ("starcoder",),
@@ -102,6 +102,21 @@ FAMILIES = {
             named="wizardcoder",
             unmarked="instruct",
             stops=_DEEPSEEK_STOPS,
+        ),
+        Family(
+            "wizardcoder-codellama",
+            ("llama",),
+            ("complete", "edit"),
+            16384,
+            "llama2",
+            (7, 13),
+            "TheBloke/WizardCoder-Python-7B-V1.0-GGUF",
+            "wizardcoder-python-7b-v1.0.Q4_K_M.gguf",
+            family="wizardcoder",
+            needs=_LLAMA_FIM,
+            named="wizardcoder",
+            unmarked="instruct",
+            stops=("▁<EOT>",),
         ),
         Family(
             "wizardcoder",
@@ -236,6 +251,8 @@ FAMILIES = {
             "TheBloke/CodeLlama-7B-GGUF",
             "codellama-7b.Q4_K_M.gguf",
             needs=_LLAMA_FIM,
+            # The others have the tokens, and were not trained to fill holes.
+            named="^(?!.*(python|34b|70b))",
             stops=("▁<EOT>",),
         ),
         Family(
@@ -370,8 +387,9 @@ FAMILIES = {
             (0.135, 0.36, 1.7),
             "bartowski/SmolLM2-1.7B-Instruct-GGUF",
             "SmolLM2-1.7B-Instruct-Q4_K_M.gguf",
-            needs=("<|im_start|>", "<|im_end|>", "<gh_stars>"),
+            needs=("<|im_start|>", "<|im_end|>"),
             lacks=_STAR_FIM,
+            named="smollm2?",
             stops=("<|endoftext|>", "<|im_end|>"),
         ),
         Family(
