@@ -131,6 +131,18 @@ def _parser() -> argparse.ArgumentParser:
     typing.add_argument("--json", metavar="FILE", type=Path, help="write every keystroke and all figures")
     typing.add_argument("--plot", metavar="FILE.png", type=Path, help="draw the distributions (needs matplotlib)")
     typing.set_defaults(run=_bench_typing)
+    load = measure.add_parser("load", help="let many editors type against one inference server")
+    load.add_argument("--engine", metavar="URL", required=True, help="the inference server")
+    load.add_argument("--model", default="qwen2.5-coder", help="what the server calls its model")
+    load.add_argument("--editors", metavar="N", type=int, default=200, help="how many editors there are")
+    load.add_argument("--seconds", metavar="S", type=float, default=60.0, help="how long they type")
+    load.add_argument(
+        "--every", metavar="S", type=float, default=20.0, help="seconds between an editor's requests"
+    )
+    load.add_argument("--lines", metavar="N", type=int, default=8, help="lines of code that a prompt shows")
+    load.add_argument("--tokens", metavar="N", type=int, default=4, help="tokens of an answer at most")
+    load.add_argument("--json", metavar="FILE", type=Path, help="write the figures")
+    load.set_defaults(run=_bench_load)
     edit = measure.add_parser("edit", help="rewrite real functions with and without drafts")
     edit.add_argument("--json", metavar="FILE", type=Path, help="write every edit and all figures")
     edit.set_defaults(run=_bench_edit)
@@ -397,6 +409,25 @@ def _bench_typing(options: argparse.Namespace) -> int:
         _require_models("complete")
     typing.main(plan, _progress, options.json, options.plot)
     return 0
+
+
+def _bench_load(options: argparse.Namespace) -> int:
+    from midfill.bench import load
+
+    plan = load.Plan(
+        options.engine,
+        options.model,
+        options.editors,
+        options.seconds,
+        options.every,
+        options.lines,
+        options.tokens,
+    )
+    figures = asyncio.run(load.run(plan, _progress))
+    print(load.report(figures))
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return 1 if figures["lost"] else 0
 
 
 def _bench_edit(options: argparse.Namespace) -> int:
