@@ -16,7 +16,8 @@ def own_host() -> Iterator[None]:
     """One folder for all tests, so that those with real models share one host, which ends with them."""
     # Not pytest's folder: the path of a socket must be short.
     folder = tempfile.mkdtemp(prefix="midfill-")
-    os.environ["MIDFILL_RUNTIME"] = os.environ["MIDFILL_LOGS"] = os.environ["MIDFILL_CACHE"] = folder
+    for variable in ("RUNTIME", "LOGS", "CACHE", "CONFIG"):
+        os.environ[f"MIDFILL_{variable}"] = folder
     yield
     from midfill.engine import remote, runtime
 

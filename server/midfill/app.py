@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import json
 import logging
 import os
 import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from midfill import elsewhere
 from midfill.config import Config
@@ -38,12 +40,29 @@ def serve(tcp: tuple[str, int] | None = None, in_process: bool = False) -> None:
     from midfill.lsp.lifecycle import register
     from midfill.lsp.server import Server
 
-    server = Server(lambda settings: chosen_engine(settings, in_process))
+    server = Server(lambda settings: chosen_engine(settings, in_process), user_settings())
     register(server)
     if tcp:
         server.start_tcp(*tcp)
     else:
         server.start_io()
+
+
+def settings_file() -> Path:
+    """The user's own settings, over which an editor's go."""
+    return elsewhere.folder() / "settings.json"
+
+
+def user_settings() -> dict[str, Any]:
+    """What stands in that file; nothing, where it cannot be read."""
+    try:
+        settings = json.loads(settings_file().read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        logging.getLogger(__name__).warning("%s is not used: %s", settings_file(), error)
+        return {}
+    return settings if isinstance(settings, dict) else {}
 
 
 def host(threads: int = 0, linger: float = LINGER) -> None:
@@ -103,7 +122,7 @@ def local_engine(settings: Callable[[], Config]) -> EmbeddedEngine:
         from midfill.engine.threads import Threads
 
         wanted = settings().threads
-        model = llama.load(file, progress, Threads(wanted or _cores(), measured=not wanted))
+        model = llama.load(file, progress, Threads(wanted or cores(), measured=not wanted))
         if entry.is_users_own:
             model.warning = self_test(model, file.info)
         return model
@@ -178,7 +197,7 @@ def log_to_stderr(verbose: bool) -> None:
     logging.getLogger("pygls").setLevel(logging.ERROR)
 
 
-def _cores() -> int:
+def cores() -> int:
     """Physical cores, as far as this process may use them; hyper-threads slow llama.cpp down."""
     import psutil
 

@@ -108,6 +108,11 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--json", action="store_true", help="for programs")
     inspect.set_defaults(run=_models_inspect)
 
+    recommend = which.add_parser("recommend", help="which models are right for this machine")
+    recommend.add_argument("--json", action="store_true", help="for programs")
+    recommend.add_argument("--use", action="store_true", help="write it to the settings")
+    recommend.set_defaults(run=_models_recommend)
+
     trust = commands.add_parser("trust", help="let code be sent to an inference server that is not this machine")
     trust.add_argument("url", metavar="URL")
     trust.set_defaults(run=_trust)
@@ -373,6 +378,23 @@ def _models_inspect(options: argparse.Namespace) -> int:
     found = inspection.inspect(options.path, options.family)
     print(json.dumps(found, indent=2, ensure_ascii=False) if options.json else inspection.report(found))
     return 0 if found["family"] else 1
+
+
+def _models_recommend(options: argparse.Namespace) -> int:
+    from midfill import recommend
+    from midfill.models import catalog
+
+    where = recommend.machine()
+    rates = asyncio.run(recommend.measured())
+    here = frozenset(model.name for model in catalog.load() if catalog.path(model).exists())
+    advice = recommend.recommend(where, rates, here)
+    if options.json:
+        print(json.dumps(recommend.as_json(where, rates, advice), indent=2))
+    else:
+        print(recommend.report(where, advice))
+    if options.use:
+        _tell(f"The models that are here are set in {recommend.use(advice)}.")
+    return 0
 
 
 def _trust(options: argparse.Namespace) -> int:

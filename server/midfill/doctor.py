@@ -113,7 +113,7 @@ async def _measure(findings: dict[str, Any], problems: list[dict[str, str]]) -> 
             if not model["usable"]:
                 continue
             try:
-                usage = await _usage(engine, model["role"])
+                usage = await usage_of(engine, model["role"])
             except MidfillError as error:
                 problems.append(_problem(str(error), ""))
                 continue
@@ -136,8 +136,10 @@ async def _measure(findings: dict[str, Any], problems: list[dict[str, str]]) -> 
         await engine.close()
 
 
-async def _usage(engine: Any, role: Role) -> Usage:
-    request = Request(role, engine.info(role).name, (Part(_SAMPLE),), max_tokens=32, drafts=False)
+async def usage_of(engine: Any, role: Role, fresh: bool = False) -> Usage:
+    """What it costs to read some code and write 32 tokens; `fresh`: code that no session has read."""
+    code = _SAMPLE.replace("area", "size") if fresh else _SAMPLE
+    request = Request(role, engine.info(role).name, (Part(code),), max_tokens=32, drafts=False)
     usage = Usage()
     async for chunk in engine.generate(request, CancelToken()):
         usage = chunk.usage

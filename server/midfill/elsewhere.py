@@ -85,10 +85,14 @@ def trusted() -> set[str]:
     return set()
 
 
-def _file() -> Path:
+def folder() -> Path:
+    """Of the user's own settings: `MIDFILL_CONFIG`, or where the system has such things."""
     chosen = os.environ.get("MIDFILL_CONFIG")
-    folder = Path(chosen) if chosen else Path(platformdirs.user_config_dir("midfill", appauthor=False))
-    return folder / "trusted-servers"
+    return Path(chosen) if chosen else Path(platformdirs.user_config_dir("midfill", appauthor=False))
+
+
+def _file() -> Path:
+    return folder() / "trusted-servers"
 
 
 def _model(backend: Backend, role: Role) -> str:

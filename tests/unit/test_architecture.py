@@ -62,6 +62,7 @@ FREE = (
     "midfill.doctor",
     "midfill.elsewhere",
     "midfill.inspection",
+    "midfill.recommend",
     "midfill.show",
     "midfill.__main__",
 )

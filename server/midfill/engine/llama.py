@@ -10,6 +10,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -334,3 +335,39 @@ def _strlen(llama: Any) -> Any:
     """
     library = ctypes.CDLL("msvcrt" if os.name == "nt" else None)
     return ctypes.cast(library.strlen, llama.ggml_abort_callback)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What llama.cpp's build can compute on besides the processor. `memory` is in bytes."""
+
+    name: str
+    memory: int
+
+
+def devices() -> list[Device]:
+    """The graphics cards that this build offers."""
+    library = _library()._lib
+    get, name, kind, memory = (
+        library.ggml_backend_dev_get,
+        library.ggml_backend_dev_description,
+        library.ggml_backend_dev_type,
+        library.ggml_backend_dev_memory,
+    )
+    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    name.restype, name.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
+    kind.restype, kind.argtypes = ctypes.c_int, [ctypes.c_void_p]
+    memory.restype, memory.argtypes = None, [ctypes.c_void_p, *[ctypes.POINTER(ctypes.c_size_t)] * 2]
+    library.ggml_backend_dev_count.restype = ctypes.c_size_t
+    found = []
+    for number in range(library.ggml_backend_dev_count()):
+        device = get(number)
+        if kind(device) in (_GPU, _INTEGRATED):
+            free, total = ctypes.c_size_t(), ctypes.c_size_t()
+            memory(device, ctypes.byref(free), ctypes.byref(total))
+            found.append(Device((name(device) or b"").decode("utf-8", "replace"), total.value))
+    return found
+
+
+# GGML_BACKEND_DEVICE_TYPE_GPU and _IGPU of ggml-backend.h.
+_GPU, _INTEGRATED = 1, 2

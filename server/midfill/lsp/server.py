@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from cattrs import Converter
@@ -43,18 +44,23 @@ log = logging.getLogger(__name__)
 # Bytes of other files' signatures that the model is told for an edit.
 EDIT_CONTEXT = 900
 
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
 
 class Server(LanguageServer):
     """One editor window. `documents` holds the newest snapshot of each open file."""
 
-    def __init__(self, engine: Callable[[Callable[[], Config]], Engine]) -> None:
-        """`engine` is given a way to read the settings of the moment."""
+    def __init__(
+        self, engine: Callable[[Callable[[], Config]], Engine], user_settings: Mapping[str, Any] = EMPTY
+    ) -> None:
+        """`engine` is given a way to read the settings of the moment. The client's go over `user_settings`."""
         super().__init__(
             "midfill",
             midfill.__version__,
             protocol_cls=_Protocol,
             converter_factory=json_converter,
         )
+        self._user_settings = user_settings
         self.config = Config()
         self.engine = engine(lambda: self.config)
         self.completer = Completer(self.config, self.engine, Memory(), self.look)
@@ -78,6 +84,8 @@ class Server(LanguageServer):
 
     def configure(self, settings: object) -> None:
         """Take over new settings; what is wrong with them is said by name."""
+        if isinstance(settings, Mapping) or settings is None:
+            settings = {**self._user_settings, **(settings or {})}
         self.config, problems = parse(settings)
         self.completer = Completer(self.config, self.engine, Memory(), self.look)
         self._said.clear()

@@ -1,0 +1,111 @@
+"""Which model for which machine: four machines that people have, and what is written to the settings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from midfill import app, cli, recommend
+from midfill.config import parse
+from midfill.engine import llama
+from midfill.errors import ModelMissing
+from midfill.models import catalog
+from midfill.recommend import CODERS, REFERENCE, Machine, Rates
+
+GB = 1_000_000_000
+
+
+def chosen(where: Machine, evaluate: float, generate: float) -> tuple[str, ...]:
+    """The models for completion, edits and explanations, without what they have in common."""
+    advice = recommend.recommend(where, {REFERENCE.name: Rates(evaluate, generate)})
+    names = [each.model.removesuffix("-instruct") for each in advice]
+    return tuple(name.removeprefix("qwen2.5-coder-").removeprefix("qwen3-coder-") for name in names)
+
+
+@pytest.mark.parametrize(
+    ("where", "evaluate", "generate", "models"),
+    [
+        # An old laptop, a laptop of 8 GB, an M-series of 16 GB, a workstation, a server.
+        (Machine(2, 8 * GB), 100, 15, ("0.5b", "0.5b", "0.5b")),
+        (Machine(4, 8 * GB), 150, 30, ("0.5b", "1.5b", "1.5b")),
+        (Machine(8, 16 * GB, 12 * GB, "Apple M2"), 2500, 150, ("1.5b", "7b", "7b")),
+        (Machine(16, 64 * GB, 24 * GB, "RTX 4090"), 20_000, 500, ("30b-a3b", "30b-a3b", "30b-a3b")),
+        (Machine(32, 256 * GB, 80 * GB, "H100"), 40_000, 700, ("30b-a3b", "30b-a3b", "30b-a3b")),
+    ],
+)
+def test_what_is_recommended(where: Machine, evaluate: float, generate: float, models: tuple[str, ...]) -> None:
+    assert chosen(where, evaluate, generate) == models
+
+
+def test_what_is_recommended_fits_and_says_why() -> None:
+    where = Machine(8, 16 * GB, 12 * GB, "Apple M2")
+    rates = {REFERENCE.name: Rates(2500, 150)}
+    complete, edit, explain = recommend.recommend(where, rates, frozenset(["qwen2.5-coder-1.5b-instruct"]))
+    assert complete.memory + edit.memory <= 0.9 * where.graphics
+    assert complete.answer_ms <= recommend.LINE_MS and edit.answer_ms <= recommend.EDIT_MS
+    assert (complete.here, edit.here) == (True, False)
+    assert "more than 500" in complete.why and "Apple M2" in complete.why
+    assert replace(explain, role="edit") == edit
+    told = recommend.report(where, [complete, edit, explain])
+    assert "https://huggingface.co/Qwen/Qwen2.5-Coder-7B-Instruct-GGUF" in told
+    assert "docs/scale.md" in recommend.report(Machine(32, 256 * GB, 80 * GB, "H100"), [complete])
+
+
+def test_what_was_measured_is_believed() -> None:
+    small, middle = CODERS[:2]
+    rates = {small.name: Rates(200, 40), middle.name: Rates(70, 25)}
+    assert recommend.predicted(middle, rates) == Rates(70, 25)
+    # Without it, what the smallest did on two cores, where the next one did 36 and 177 tokens a second.
+    guess = recommend.predicted(middle, {small.name: Rates(320, 59.7)})
+    assert guess.generate == pytest.approx(36.4, rel=0.3) and guess.evaluate == pytest.approx(177, rel=0.3)
+    assert recommend.predicted(CODERS[2], rates).generate == pytest.approx(25 * middle.size / CODERS[2].size)
+
+
+@pytest.mark.model
+def test_what_is_predicted_is_measured_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MIDFILL_CONFIG", str(tmp_path))
+    assert cli.main(["models", "recommend", "--json", "--use"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [*found["roles"]] == ["complete", "edit", "explain"]
+    assert found["measured"][REFERENCE.name]["generate"] > 1
+    # What is here is in the settings, and the server takes it over.
+    config, problems = parse(app.user_settings())
+    assert not problems
+    here = {model.name for model in catalog.load() if catalog.path(model).exists()}
+    for role, advice in found["roles"].items():
+        assert advice["here"] == (advice["model"] in here)
+        if advice["here"]:
+            assert config.models.of(role) == advice["model"]
+
+
+def test_without_a_model_there_is_nothing_to_measure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MIDFILL_MODELS", str(tmp_path))
+    assert cli.main(["models", "recommend"]) == 1
+    assert "run `midfill models fetch qwen2.5-coder-0.5b-instruct`" in capsys.readouterr().err
+    with pytest.raises(ModelMissing):
+        catalog.present(catalog.find(REFERENCE.name))
+
+
+def test_settings_that_are_no_json_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIDFILL_CONFIG", str(tmp_path))
+    assert app.user_settings() == {}
+    app.settings_file().write_text("{")
+    assert app.user_settings() == {}
+    app.settings_file().write_text('{"models": {"edit": "mine"}, "enabled": false}')
+    rates = {REFERENCE.name: Rates(150, 30)}
+    advice = recommend.recommend(Machine(4, 8 * GB), rates, frozenset([REFERENCE.name]))
+    recommend.use(advice)
+    # What is not here is not set, and what stood there besides stays.
+    assert app.user_settings() == {"models": {"edit": "mine", "complete": REFERENCE.name}, "enabled": False}
+
+
+def test_the_cards_that_llama_cpp_offers_are_named() -> None:
+    for device in llama.devices():
+        assert device.name and device.memory > 0
