@@ -113,6 +113,13 @@ def _parser() -> argparse.ArgumentParser:
     recommend.add_argument("--use", action="store_true", help="write it to the settings")
     recommend.set_defaults(run=_models_recommend)
 
+    compare = which.add_parser("compare", help="give models the same small tasks")
+    compare.add_argument("names", nargs="+", metavar="NAME")
+    compare.add_argument("--role", choices=["complete", "edit", "explain"], help="only the tasks of this role")
+    compare.add_argument("--json", metavar="FILE", type=Path, help="write the figures")
+    compare.add_argument("--html", metavar="FILE", type=Path, help="write a report with a plot")
+    compare.set_defaults(run=_models_compare)
+
     trust = commands.add_parser("trust", help="let code be sent to an inference server that is not this machine")
     trust.add_argument("url", metavar="URL")
     trust.set_defaults(run=_trust)
@@ -394,6 +401,22 @@ def _models_recommend(options: argparse.Namespace) -> int:
         print(recommend.report(where, advice))
     if options.use:
         _tell(f"The models that are here are set in {recommend.use(advice)}.")
+    return 0
+
+
+def _models_compare(options: argparse.Namespace) -> int:
+    from midfill import compare
+
+    def progress(what: str, done: int, all_of_them: int) -> None:
+        _progress(f"[{'#' * (30 * done // all_of_them):30}] {what}", 100 * done // all_of_them)
+
+    roles = [options.role] if options.role else compare.ROLES
+    found = asyncio.run(compare.compare(options.names, roles, progress))
+    print(compare.report(found))
+    if options.json:
+        options.json.write_text(json.dumps(compare.as_json(found), indent=2) + "\n", encoding="utf-8")
+    if options.html:
+        options.html.write_text(compare.as_html(found), encoding="utf-8")
     return 0
 
 

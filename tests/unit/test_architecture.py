@@ -58,6 +58,7 @@ FREE = (
     "midfill.bench",
     "midfill.cli",
     "midfill.client",
+    "midfill.compare",
     "midfill.demo",
     "midfill.doctor",
     "midfill.elsewhere",

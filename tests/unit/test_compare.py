@@ -1,0 +1,83 @@
+"""Comparing models: the tasks are sound, what is right counts, and what a model cannot do is said."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from scripted import ScriptedEngine
+
+from midfill import compare
+from midfill.config import Config
+from midfill.errors import EngineError, ModelMissing
+from midfill.models import catalog
+
+NAME = "qwen2.5-coder-0.5b-instruct"
+
+
+@pytest.fixture(autouse=True)
+def present(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(catalog, "present", lambda model: tmp_path)
+
+
+def quiet(what: str, done: int, all_of_them: int) -> None:
+    assert done <= all_of_them
+
+
+def says(*answers: str | Exception) -> Callable[[Callable[[], Config]], ScriptedEngine]:
+    return lambda _: ScriptedEngine(answers)
+
+
+@pytest.mark.parametrize("task", compare.tasks()["complete"], ids=lambda task: task["right"][0])
+def test_the_right_line_makes_a_program(task: dict[str, str]) -> None:
+    for right in task["right"]:
+        ast.parse(task["code"].replace("|", right))
+
+
+@pytest.mark.parametrize("task", [*compare.tasks()["edit"], *compare.tasks()["explain"]])
+def test_what_is_wanted_is_not_there_before(task: dict[str, str]) -> None:
+    ast.parse(task["code"])
+    if "instruction" in task:
+        there = all(re.search(pattern, task["code"]) for pattern in task["wanted"])
+        assert not there or any(re.search(pattern, task["code"]) for pattern in task.get("unwanted", ()))
+
+
+async def test_all_that_is_right_counts() -> None:
+    right = [task["right"][0] for task in compare.tasks()["complete"]]
+    found = await compare.compare([NAME], ["complete"], quiet, says(*right))
+    (score,) = found.scores
+    assert (score.quality, score.tasks) == (1.0, 12)
+    wrong = await compare.compare([NAME], ["complete"], quiet, says("nonsense"))
+    assert wrong.scores[0].quality == 0.0
+
+
+async def test_an_edit_is_checked_and_must_have_what_was_asked_for() -> None:
+    right = "def repeat(text: str, times: int) -> str:\n    return text * times\n```"
+    found = await compare.compare([NAME], ["edit"], quiet, says(right, "not code (\n```"))
+    assert found.scores[0].quality == pytest.approx(1 / 6, abs=0.001)
+
+
+async def test_an_explanation_counts_by_what_it_names() -> None:
+    found = await compare.compare([NAME], ["explain"], quiet, says("It removes duplicates and keeps the order."))
+    assert found.scores[0].quality == pytest.approx(2 / 9, abs=0.001)
+
+
+async def test_what_a_model_cannot_do_is_said_and_drawn() -> None:
+    found = await compare.compare([NAME], ["complete"], quiet, says(EngineError("It is <broken>.")))
+    assert found.scores[0].quality is None
+    assert "It is <broken>." in compare.report(found)
+    page = compare.as_html(found)
+    assert "It is &lt;broken&gt;." in page and "cannot do it" in page and "<svg" in page
+    assert compare.as_json(found)["scores"][0]["note"] == "It is <broken>."
+
+
+async def test_a_model_that_is_not_there_is_said_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(model: catalog.Model) -> Path:
+        raise ModelMissing("not here")
+
+    monkeypatch.setattr(catalog, "present", missing)
+    with pytest.raises(ModelMissing):
+        await compare.compare([NAME], ["complete"], quiet, says("x"))
