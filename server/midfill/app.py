@@ -65,10 +65,10 @@ def user_settings() -> dict[str, Any]:
     return settings if isinstance(settings, dict) else {}
 
 
-def host(threads: int = 0, linger: float = LINGER) -> None:
+def host(config: Config, linger: float = LINGER) -> None:
     """Run the models for all windows of this user, until none was there for `linger` seconds.
 
-    `threads`: 0 means one a core. Raises `HostRuns` when another process does this already, or `EngineError`.
+    `config` tells how models are loaded. Raises `HostRuns` when another process does it already, or `EngineError`.
     """
     from midfill.engine import runtime
 
@@ -77,7 +77,7 @@ def host(threads: int = 0, linger: float = LINGER) -> None:
         # Windows can connect from here on; they wait for the answer while the rest is imported.
         from midfill.engine.host import Host
 
-        engine = local_engine(lambda: Config(threads=threads))
+        engine = local_engine(lambda: config)
         asyncio.run(Host(engine, notice, linger).run(listener))
 
 
@@ -87,7 +87,16 @@ def host_engine(settings: Callable[[], Config]) -> HostEngine:
 
     def command() -> list[str]:
         # -P: a window's working folder may be a stranger's project, and no module of it must be imported.
-        return [sys.executable, "-P", "-m", "midfill", "host", "--threads", str(settings().threads)]
+        now = settings()
+        options = {
+            "--threads": now.threads,
+            "--gpu-layers": now.gpu_layers,
+            "--flash-attention": now.flash_attention,
+            "--cache-type": now.cache_type,
+            "--split-mode": now.split_mode,
+        }
+        given = [str(word) for option in options.items() for word in option]
+        return [sys.executable, "-P", "-m", "midfill", "host", *given]
 
     return HostEngine(_info(settings), command, settings)
 
@@ -122,7 +131,9 @@ def local_engine(settings: Callable[[], Config]) -> EmbeddedEngine:
         from midfill.engine.threads import Threads
 
         wanted = settings().threads
-        model = llama.load(file, progress, Threads(wanted or cores(), measured=not wanted))
+        now = settings()
+        options = llama.Options(now.gpu_layers, now.flash_attention, now.cache_type, now.split_mode)
+        model = llama.load(file, progress, Threads(wanted or cores(), measured=not wanted), options)
         if entry.is_users_own:
             model.warning = self_test(model, file.info)
         return model

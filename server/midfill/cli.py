@@ -59,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
 
     host = commands.add_parser("host", help="run the models for all editor windows (`serve` starts it)")
     host.add_argument("--threads", metavar="N", type=_threads, default=0, help="0 means one a core")
+    host.add_argument("--gpu-layers", metavar="N", type=int, default=-1, help="-1 means as many as fit")
+    host.add_argument("--flash-attention", choices=["auto", "on", "off"], default="auto")
+    host.add_argument("--cache-type", choices=["f16", "q8_0", "q4_0"], default="f16", help="of the KV cache")
+    host.add_argument("--split-mode", choices=["layer", "row", "none"], default="layer", help="over several cards")
     host.add_argument(
         "--linger", metavar="SECONDS", type=_linger, default=120.0, help="how long to wait for another window"
     )
@@ -177,10 +181,18 @@ def _host(options: argparse.Namespace) -> int:
     if options.status or options.stop:
         return asyncio.run(_stop_host() if options.stop else _host_status())
     from midfill import app
+    from midfill.config import Config
     from midfill.engine.runtime import HostRuns
 
     try:
-        app.host(options.threads, options.linger)
+        config = Config(
+            threads=options.threads,
+            gpu_layers=options.gpu_layers,
+            flash_attention=options.flash_attention,
+            cache_type=options.cache_type,
+            split_mode=options.split_mode,
+        )
+        app.host(config, options.linger)
     except HostRuns as error:
         # What was wanted is so, and a window that started us looks for the other one.
         _tell(str(error))

@@ -83,6 +83,13 @@ class Config:
     """In percent of the lines: the client should ask before an edit deletes more."""
     confirm_edits: bool = field(default=False, metadata={"is": "true or false"})
     """Whether the client should ask before it applies an edit of a model."""
+    gpu_layers: int = field(default=-1, metadata={"is": "a whole number", "from": -1, "to": 1000})
+    """How many layers of a model a graphics card computes, if llama.cpp was built for one; -1: as many as fit."""
+    flash_attention: str = field(default="auto", metadata={"is": '"auto", "on" or "off"'})
+    cache_type: str = field(default="f16", metadata={"is": '"f16", "q8_0" or "q4_0"'})
+    """How the KV cache is kept; what is shorter takes less memory and is a little less exact."""
+    split_mode: str = field(default="layer", metadata={"is": '"layer", "row" or "none"'})
+    """How a model is spread over several graphics cards."""
     threads: int = field(default=0, metadata={"is": "a whole number", "from": 0, "to": 256})
     """Threads of the engine; 0 means one a core. Read once, at start."""
 

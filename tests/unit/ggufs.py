@@ -85,7 +85,14 @@ def _pieces() -> tuple[list[str], list[int]]:
 WIDE, HEADS, LAYERS, HIDDEN, CONTEXT = 32, 4, 2, 64, 512
 
 
-def tiny(path: Path, architecture: str, name: str, control: Sequence[str], sentencepiece: bool = False) -> Path:
+def tiny(
+    path: Path,
+    architecture: str,
+    name: str,
+    control: Sequence[str],
+    sentencepiece: bool = False,
+    heads: int = HEADS,
+) -> Path:
     """A whole model of random weights, small enough to be made and loaded in a moment."""
     tokens = len((_pieces() if sentencepiece else _bytes())[0]) + len(control)
     metadata: dict[str, Any] = {
@@ -93,8 +100,8 @@ def tiny(path: Path, architecture: str, name: str, control: Sequence[str], sente
         "ARCH__embedding_length": WIDE,
         "ARCH__block_count": LAYERS,
         "ARCH__feed_forward_length": HIDDEN,
-        "ARCH__attention__head_count": HEADS,
-        "ARCH__attention__head_count_kv": HEADS,
+        "ARCH__attention__head_count": heads,
+        "ARCH__attention__head_count_kv": heads,
         "ARCH__attention__layer_norm_epsilon": 1e-5,
         "ARCH__attention__layer_norm_rms_epsilon": 1e-5,
         "ARCH__vocab_size": tokens,

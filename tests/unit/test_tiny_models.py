@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ggufs import CONTEXT, tiny
@@ -107,3 +109,47 @@ def test_a_vocabulary_without_weights_is_no_model(tmp_path: Path, monkeypatch: p
 
     with pytest.raises(LoadError, match="empty could not be loaded"):
         asyncio.run(load())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"flash_attention": "on", "cache_type": "q8_0"},
+        {"flash_attention": "off"},
+        {"gpu_layers": 0, "split_mode": "none"},
+    ],
+    ids=str,
+)
+async def test_a_model_is_loaded_as_the_settings_say(
+    options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIDFILL_MODELS", str(tmp_path))
+    # A shorter cache is made of blocks of 32.
+    catalog.add("tiny", tiny(tmp_path / "m.gguf", *TINY["qwen2.5-coder"], heads=1))
+    config = Config(threads=1, models=Models("tiny", "tiny"), **options)
+    engine = app.local_engine(lambda: config)
+    assert (await ask(engine, (Part("def f"),)))[-1].finish in ("end", "length")
+    await engine.close()
+
+
+async def test_a_cache_that_a_model_cannot_have_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIDFILL_MODELS", str(tmp_path))
+    catalog.add("tiny", tiny(tmp_path / "m.gguf", *TINY["qwen2.5-coder"]))
+    config = Config(threads=1, models=Models("tiny", "tiny"), cache_type="q8_0")
+    engine = app.local_engine(lambda: config)
+    with pytest.raises(LoadError, match=r"Set midfill\.cacheType to f16"):
+        await ask(engine, (Part("def f"),))
+    await engine.close()
+
+
+def test_the_host_is_started_as_the_settings_say() -> None:
+    config = Config(threads=3, gpu_layers=7, flash_attention="off", cache_type="q8_0", split_mode="row")
+    command = app.host_engine(lambda: config)._command()
+    given = {option: value for option, value in itertools.pairwise(command) if option.startswith("--")}
+    assert given == {
+        "--threads": "3",
+        "--gpu-layers": "7",
+        "--flash-attention": "off",
+        "--cache-type": "q8_0",
+        "--split-mode": "row",
+    }

@@ -73,7 +73,7 @@ async def compare(
     todo, done = len(models) * sum(len(tasks()[role]) for role in roles), 0
     scores = []
     for model in models:
-        config = Config(models=Models(model.name, model.name, model.name), edit_attempts=2)
+        config = Config(models=Models(model.name, model.name, model.name), edit_attempts=2, drafts=False)
         engine = engine_of(lambda config=config: config)  # type: ignore[misc]
         try:
             for role in roles:
@@ -100,7 +100,7 @@ async def _complete(task: dict[str, Any], config: Config, engine: Engine) -> flo
     info = engine.info("complete")
     line = before.rfind("\n") + 1
     prompt = fim.prompt(fim.family(info.family), before[:line], before[line:], after)
-    request = Request("complete", info.name, prompt, 24, heal=True, stop=("\n",))
+    request = Request("complete", info.name, prompt, 24, heal=True, stop=("\n",), drafts=False)
     written = ""
     async with aclosing(engine.generate(request, CancelToken())) as chunks:
         async for chunk in chunks:

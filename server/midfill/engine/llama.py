@@ -40,9 +40,24 @@ CACHE_BYTES = 200_000_000
 SPIN = "500"
 
 
-def load(file: ModelFile, progress: Callable[[float], None], threads: Threads) -> LlamaModel:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a model is loaded; the settings of the same names say what they mean."""
+
+    gpu_layers: int = -1
+    flash_attention: str = "auto"
+    cache_type: str = "f16"
+    split_mode: str = "layer"
+
+
+_AS_DEFAULT = Options()
+
+
+def load(
+    file: ModelFile, progress: Callable[[float], None], threads: Threads, options: Options = _AS_DEFAULT
+) -> LlamaModel:
     """Load a GGUF file with a KV cache for `file.info.context` tokens at least. Raises `LoadError`."""
-    return LlamaModel(file, progress, threads)
+    return LlamaModel(file, progress, threads, options)
 
 
 def build_info() -> dict[str, str]:
@@ -57,7 +72,9 @@ def build_info() -> dict[str, str]:
 class LlamaModel:
     """A model and a context of several sequences; the `NativeModel` of `engine/embedded.py`."""
 
-    def __init__(self, file: ModelFile, progress: Callable[[float], None], threads: Threads) -> None:
+    def __init__(
+        self, file: ModelFile, progress: Callable[[float], None], threads: Threads, options: Options
+    ) -> None:
         self._llama = llama = _library()
         self.pause: Callable[[], None] = lambda: None
         self.warning: str | None = None
@@ -74,6 +91,8 @@ class LlamaModel:
             progress(0.9 * fraction)
             return True
 
+        parameters.n_gpu_layers = options.gpu_layers
+        parameters.split_mode = getattr(llama, f"LLAMA_SPLIT_MODE_{options.split_mode.upper()}")
         # The callback object must live as long as the load.
         callback = llama.llama_progress_callback(report)
         parameters.progress_callback = callback
@@ -87,6 +106,8 @@ class LlamaModel:
             )
         settings = llama.llama_context_default_params()
         self.context = min(file.info.context, llama.llama_model_n_ctx_train(self._model))
+        settings.flash_attn_type = _FLASH_ATTENTION[options.flash_attention]
+        settings.type_k = settings.type_v = getattr(llama, f"GGML_TYPE_{options.cache_type.upper()}")
         settings.n_ctx = max(self.context, CACHE_BYTES // self._bytes_a_token())
         settings.n_batch = settings.n_ubatch = BATCH
         settings.n_seq_max = SEQUENCES
@@ -96,6 +117,11 @@ class LlamaModel:
         self._context = llama.llama_init_from_model(self._model, settings)
         if not self._context:
             self.close()
+            if options.cache_type != "f16":
+                raise LoadError(
+                    f"{file.info.name} cannot keep its cache as {options.cache_type}, or memory is short. "
+                    "Set midfill.cacheType to f16."
+                )
             raise LoadError(
                 f"There is not enough memory for {file.info.name} with {self.context} tokens of context. "
                 "Close other programs, or choose a smaller model."
@@ -200,7 +226,7 @@ class LlamaModel:
         self._llama.llama_set_abort_callback(self._context, _strlen(self._llama), ctypes.addressof(flag))
 
     def _bytes_a_token(self) -> int:
-        """What one token takes in the KV cache: keys and values of 16 bits in every layer."""
+        """What one token takes in the KV cache at most: keys and values of 16 bits in every layer."""
         llama, model = self._llama, self._model
         width = llama.llama_model_n_embd(model) // llama.llama_model_n_head(model)
         return int(2 * 2 * width * llama.llama_model_n_head_kv(model) * llama.llama_model_n_layer(model))
@@ -296,6 +322,9 @@ def vocabulary(path: Path, stops: Sequence[str] = ()) -> Iterator[Tokenizer]:
     finally:
         llama.llama_model_free(model)
 
+
+# LLAMA_FLASH_ATTN_TYPE_AUTO, _DISABLED and _ENABLED.
+_FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 
 # What llama_decode returns when no cells are free, and when the abort callback said so.
 _FULL, _ABORTED = 1, 2
