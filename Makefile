@@ -61,7 +61,8 @@ $(EDITORS)/site/.ready: tests/editors/requirements.txt
 	@touch $@
 
 $(EDITORS)/vscode/.ready: tests/editors/vscode/package.json tests/editors/vscode/install.sh
-	@command -v node chromium >/dev/null || { echo "Install Node 20 and Chromium: apt-get install chromium."; exit 1; }
+	@for each in node chromium rg; do command -v $$each >/dev/null \
+		|| { echo "$$each is missing. Install Node 20, and: apt-get install chromium ripgrep."; exit 1; }; done
 	@tests/editors/vscode/install.sh $(EDITORS)/vscode
 	@touch $@
 

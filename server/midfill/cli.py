@@ -132,6 +132,14 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true")
     doctor.set_defaults(run=_doctor)
 
+    stats = commands.add_parser("stats", help="what came of the suggestions: shown, accepted, kept, how fast")
+    stats.add_argument("--days", metavar="N", type=int, help="of the last N days only")
+    stats_as = stats.add_mutually_exclusive_group()
+    stats_as.add_argument("--json", action="store_true")
+    stats_as.add_argument("--html", metavar="FILE", type=Path, help="write one page with plots")
+    stats_as.add_argument("--forget", action="store_true", help="delete what was counted")
+    stats.set_defaults(run=_stats)
+
     bench = commands.add_parser("bench", help="measure how fast suggestions and edits are")
     measure = bench.add_subparsers(required=True, metavar="COMMAND")
     typing = measure.add_parser("typing", help="type in real files, and measure every keystroke")
@@ -448,6 +456,29 @@ def _doctor(options: argparse.Namespace) -> int:
     findings = asyncio.run(doctor.examine())
     print(json.dumps(findings, indent=2) if options.json else doctor.report(findings))
     return 1 if findings["problems"] else 0
+
+
+def _stats(options: argparse.Namespace) -> int:
+    from midfill import stats
+
+    if options.days is not None and options.days < 1:
+        raise UsageError(f"--days needs a number from 1, not {options.days}.")
+    if options.forget:
+        stats.forget()
+        _tell("Forgotten.")
+        return 0
+    suggestions = stats.read(options.days)
+    if options.json:
+        print(json.dumps(stats.summary(suggestions), indent=2))
+    elif options.html:
+        try:
+            options.html.write_text(stats.page(suggestions), "utf-8")
+        except OSError as error:
+            raise UsageError(f"{options.html} cannot be written: {error.strerror}.") from None
+        _tell(f"{options.html} is written.")
+    else:
+        print(stats.report(suggestions), end="")
+    return 0
 
 
 def _bench_typing(options: argparse.Namespace) -> int:

@@ -90,6 +90,8 @@ class Config:
     """How the KV cache is kept; what is shorter takes less memory and is a little less exact."""
     split_mode: str = field(default="layer", metadata={"is": '"layer", "row" or "none"'})
     """How a model is spread over several graphics cards."""
+    statistics: bool = field(default=True, metadata={"is": "true or false"})
+    """Whether what came of suggestions is counted on this machine, for `midfill stats`; no code is kept."""
     threads: int = field(default=0, metadata={"is": "a whole number", "from": 0, "to": 256})
     """Threads of the engine; 0 means one a core. Read once, at start."""
 

@@ -40,8 +40,10 @@ ALLOWED = {
     "midfill.completion": (*CORE, "midfill.index", "midfill.engine.base"),
     "midfill.edits": (*CORE, "midfill.engine.base"),
     "midfill.edits.render": ("jinja2",),
+    "midfill.stats": ("midfill.index.store",),
     "midfill.lsp": (
         *CORE,
+        "midfill.stats",
         "midfill.engine.base",
         "midfill.index",
         "midfill.completion",

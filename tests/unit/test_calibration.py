@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from scripted import ScriptedEngine
 
 from midfill.completion import Completion
 from midfill.completion.calibration import ENOUGH, REACH, REMEMBERED, Counts, counts, threshold
+from midfill.config import Config
 from midfill.lsp.feedback import Feedback, suggestion_of
+from midfill.lsp.server import Server
 
 
 def counted(confidence: float, shown: int, accepted: int, known: Counts | None = None) -> Counts:
@@ -72,11 +75,13 @@ def shown(text: str, confidence: float = 0.52) -> Completion:
     return Completion("file:///a.py", 1, 0, "shown", text=text, raw=text, confidence=confidence)
 
 
-def test_counts_outlive_the_server_and_hold_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_counts_outlive_the_server_and_hold_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIDFILL_CACHE", str(tmp_path))
-    feedback = Feedback()
-    one, other = feedback.name(shown("secret()")), feedback.name(shown("other", 0.9))
-    assert feedback.name(shown("secret()")) == one != other
+    server = Server(lambda _: ScriptedEngine([""]))
+    server.config = Config(statistics=False)
+    feedback = Feedback(server)
+    one, other = feedback.name(shown("secret()"), "secret()", 0.52), feedback.name(shown("other"), "other", 0.9)
+    assert feedback.name(shown("secret()"), "()", 0.52) == one != other
     # Accepted but never reported as shown: no count. Reported twice: counted once.
     feedback.accepted(other)
     for name in (one, one, "unknown", None, 3):
@@ -84,12 +89,12 @@ def test_counts_outlive_the_server_and_hold_no_code(tmp_path: Path, monkeypatch:
     feedback.accepted(one)
     feedback.accepted(one)
     assert (sum(feedback.counts.shown), sum(feedback.counts.accepted)) == (1, 1)
-    assert Feedback().counts == feedback.counts
+    assert Feedback(server).counts == feedback.counts
     (file,) = tmp_path.iterdir()
     assert set(json.loads(file.read_text())) == {"shown", "accepted"}
     assert "secret" not in file.read_text()
     file.write_text("{")
-    assert Feedback().counts == Counts()
+    assert Feedback(server).counts == Counts()
 
 
 def test_the_suggestions_id_is_found_in_what_the_editor_tells() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -37,3 +38,11 @@ def test_the_package_is_in_the_wheel(contents: set[str]) -> None:
 def test_nothing_else_is_in_the_wheel(contents: set[str]) -> None:
     assert {name.split("/")[0] for name in contents if ".dist-info" not in name} == {"midfill"}
     assert any(name.endswith("/licenses/LICENSE") for name in contents)
+
+
+def test_no_setting_of_a_workspace_that_is_not_trusted_counts_in_vscode() -> None:
+    """One of them tells where the models run, and so where the code goes."""
+    manifest = json.loads((ROOT / "client-config" / "vscode" / "package.json").read_text("utf-8"))
+    settings = set(manifest["contributes"]["configuration"]["properties"]) - {"midfill.trace.server"}
+    restricted = set(manifest["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"])
+    assert restricted == settings

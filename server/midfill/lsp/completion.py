@@ -19,7 +19,7 @@ from midfill.text import Edit
 
 
 def register(server: Server) -> None:
-    feedback = Feedback()
+    feedback = Feedback(server)
 
     @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
     async def inline_completion(
@@ -35,12 +35,23 @@ def register(server: Server) -> None:
         if completion.outcome != "shown":
             return None
         items = convert.inline_items(completion, document, server.encoding, selected)
-        items[0].command = types.Command("Accepted", ACCEPTED, arguments=[feedback.name(completion)])
+        # Only the first one took what was measured; the others came along.
+        for index, item in enumerate(items):
+            confidence = completion.others[index - 1].confidence if index else completion.confidence
+            name = feedback.name(completion, str(item.insert_text), confidence, index)
+            item.command = types.Command("Accepted", ACCEPTED, arguments=[name])
         return items
 
     @server.feature("textDocument/didShowCompletion")
     def did_show(params: Any) -> None:
         feedback.shown(suggestion_of(params))
+
+    @server.feature("textDocument/didPartiallyAcceptCompletion")
+    def did_partially_accept(params: Any) -> None:
+        """`{item, acceptedLength}`: a length in UTF-16 units, from the start of the item's text."""
+        length = params.get("acceptedLength") if isinstance(params, dict) else None
+        if isinstance(length, int):
+            feedback.partly_accepted(suggestion_of(params), length)
 
     @server.command(ACCEPTED)
     def accepted(suggestion: Any = None) -> None:

@@ -14,3 +14,6 @@ npm install --omit=dev "${quiet[@]}"
 npm rebuild @vscode/spdlog native-watchdog @parcel/watcher
 cd extensions
 npm install --omit=dev "${quiet[@]}"
+# Its package would fetch it; VS Code finds the files of a folder with it.
+mkdir -p ../node_modules/@vscode/ripgrep/bin
+ln -sf "$(command -v rg)" ../node_modules/@vscode/ripgrep/bin/rg
