@@ -35,12 +35,15 @@ LINGER = 120.0
 LOG_BYTES = 1_000_000
 
 
-def serve(tcp: tuple[str, int] | None = None, in_process: bool = False) -> None:
-    """Run the language server until its client leaves. With `in_process` it loads the models itself."""
+def serve(tcp: tuple[str, int] | None = None, in_process: bool = False, copilot: bool = False) -> None:
+    """Run the language server until its client leaves. With `in_process` it loads the models itself.
+
+    With `copilot` it also answers what clients of Copilot's language server ask.
+    """
     from midfill.lsp.lifecycle import register
     from midfill.lsp.server import Server
 
-    server = Server(lambda settings: chosen_engine(settings, in_process), user_settings())
+    server = Server(lambda settings: chosen_engine(settings, in_process), user_settings(), copilot)
     register(server)
     if tcp:
         server.start_tcp(*tcp)

@@ -45,6 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
+def copilot() -> int:
+    """`midfill-copilot`: what to give a plugin of Copilot that wants one path to a language server."""
+    return main(["serve", "--copilot", *sys.argv[1:]])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="midfill", description="A local-first AI language server.")
     parser.add_argument("--version", action="version", version=f"midfill {midfill.__version__}")
@@ -55,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--stdio", action="store_true", help="what is done anyway; some editors insist on it")
     serve.add_argument("--verbose", action="store_true", help="log more to standard error")
     serve.add_argument("--in-process", action="store_true", help="load the models here instead of using the host")
+    serve.add_argument("--copilot", action="store_true", help="for editor plugins made for Copilot's server")
     serve.set_defaults(run=_serve)
 
     host = commands.add_parser("host", help="run the models for all editor windows (`serve` starts it)")
@@ -181,7 +187,7 @@ def _serve(options: argparse.Namespace) -> int:
     from midfill import app
 
     app.log_to_stderr(options.verbose)
-    app.serve(_address(options.tcp) if options.tcp else None, options.in_process)
+    app.serve(_address(options.tcp) if options.tcp else None, options.in_process, options.copilot)
     return 0
 
 

@@ -1,7 +1,7 @@
 """The real server with an engine that says what it is told: `python scripted_server.py '["answer", ...]'`.
 
 The answer "<hold>" never comes; "<slow>text" comes after half a second; "<missing>" raises ModelMissing; behind
-"<load>" as the first, a model is loaded.
+"<load>" as the first, a model is loaded. A second argument `--copilot` is that of `midfill serve`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,6 @@ def engine(_: object) -> ScriptedEngine:
     return ScriptedEngine(answers[loads:], asyncio.Event() if "<hold>" in ANSWERS else None, loads)
 
 
-server = Server(engine)
+server = Server(engine, copilot="--copilot" in sys.argv)
 register(server)
 server.start_io()

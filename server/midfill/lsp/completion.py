@@ -13,34 +13,25 @@ from midfill.completion import Completion
 from midfill.document import Document
 from midfill.engine.base import CancelToken
 from midfill.lsp import convert
-from midfill.lsp.feedback import ACCEPTED, Feedback, suggestion_of
+from midfill.lsp.feedback import ACCEPTED, COPILOT_ACCEPTED, Feedback, suggestion_of
 from midfill.lsp.server import Running, Server
 from midfill.text import Edit
 
 
-def register(server: Server) -> None:
-    feedback = Feedback(server)
+def register(server: Server, feedback: Feedback) -> None:
 
     @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
     async def inline_completion(
         params: types.InlineCompletionParams,
-    ) -> list[types.InlineCompletionItem] | None:
+    ) -> types.InlineCompletionList | list[types.InlineCompletionItem] | None:
         document = server.documents.get(params.text_document.uri)
         if document is None:
             return None
         invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
         selected = params.context.selected_completion_info
-        feedback.apply(server)
-        completion = await _run(server, document, params.position, invoked, selected)
-        if completion.outcome != "shown":
-            return None
-        items = convert.inline_items(completion, document, server.encoding, selected)
-        # Only the first one took what was measured; the others came along.
-        for index, item in enumerate(items):
-            confidence = completion.others[index - 1].confidence if index else completion.confidence
-            name = feedback.name(completion, str(item.insert_text), confidence, index)
-            item.command = types.Command("Accepted", ACCEPTED, arguments=[name])
-        return items
+        items = await suggest(server, feedback, document, params.position, invoked, selected)
+        # Clients of Copilot know only the list as an object.
+        return types.InlineCompletionList(items) if server.copilot else items or None
 
     @server.feature("textDocument/didShowCompletion")
     def did_show(params: Any) -> None:
@@ -61,6 +52,29 @@ def register(server: Server) -> None:
     @server.feature("midfill/explain")
     def explain(params: Any) -> dict[str, Any] | None:
         return _explain(server, params or {})
+
+
+async def suggest(
+    server: Server,
+    feedback: Feedback,
+    document: Document,
+    at: types.Position,
+    invoked: bool,
+    selected: types.SelectedCompletionInfo | None = None,
+) -> list[types.InlineCompletionItem]:
+    """What is suggested at a place, the best first. Each has a command that tells that it was accepted."""
+    feedback.apply(server)
+    completion = await _run(server, document, at, invoked, selected)
+    if completion.outcome != "shown":
+        return []
+    items = convert.inline_items(completion, document, server.encoding, selected)
+    command = COPILOT_ACCEPTED if server.copilot else ACCEPTED
+    # Only the first one took what was measured; the others came along.
+    for index, item in enumerate(items):
+        confidence = completion.others[index - 1].confidence if index else completion.confidence
+        name = feedback.name(completion, str(item.insert_text), confidence, index)
+        item.command = types.Command("Accepted", command, arguments=[name])
+    return items
 
 
 def register_fallback(server: Server) -> None:

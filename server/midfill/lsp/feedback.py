@@ -17,6 +17,7 @@ from midfill.index.store import cache_dir
 from midfill.lsp.server import Server
 
 ACCEPTED = "midfill.accepted"
+COPILOT_ACCEPTED = "github.copilot.didAcceptCompletionItem"
 # So many suggestions can be reported on, the latest ones.
 _KNOWN = 256
 

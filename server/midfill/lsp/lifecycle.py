@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from lsprotocol import types
 
-from midfill.lsp import code_action, commands, completion, explain, index, sync, warm
+from midfill.lsp import code_action, commands, completion, copilot, explain, index, sync, warm
+from midfill.lsp.feedback import Feedback
 from midfill.lsp.progress import show_loading
-from midfill.lsp.server import Server, midfill_settings
+from midfill.lsp.server import Server
 
 
 def register(server: Server) -> None:
     """Register every handler of the server."""
     sync.register(server)
-    completion.register(server)
+    feedback = Feedback(server)
+    completion.register(server, feedback)
+    if server.copilot:
+        copilot.register(server, feedback)
     code_action.register(server)
     commands.register(server)
     explain.register(server)
@@ -23,9 +27,9 @@ def register(server: Server) -> None:
     @server.feature(types.INITIALIZE)
     def initialize(params: types.InitializeParams) -> None:
         client = params.capabilities.text_document
-        if client is None or client.inline_completion is None:
+        if not server.copilot and (client is None or client.inline_completion is None):
             completion.register_fallback(server)
-        server.settings_at_start = midfill_settings(params.initialization_options)
+        server.settings_at_start = server.settings_in(params.initialization_options)
 
     @server.feature(types.INITIALIZED)
     def initialized(_: types.InitializedParams) -> None:

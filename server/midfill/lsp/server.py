@@ -51,9 +51,15 @@ class Server(LanguageServer):
     """One editor window. `documents` holds the newest snapshot of each open file."""
 
     def __init__(
-        self, engine: Callable[[Callable[[], Config]], Engine], user_settings: Mapping[str, Any] = EMPTY
+        self,
+        engine: Callable[[Callable[[], Config]], Engine],
+        user_settings: Mapping[str, Any] = EMPTY,
+        copilot: bool = False,
     ) -> None:
-        """`engine` is given a way to read the settings of the moment. The client's go over `user_settings`."""
+        """`engine` is given a way to read the settings of the moment. The client's go over `user_settings`.
+
+        `copilot`: the client takes us for Copilot's language server (`lsp/copilot.py`).
+        """
         super().__init__(
             "midfill",
             midfill.__version__,
@@ -61,6 +67,7 @@ class Server(LanguageServer):
             converter_factory=json_converter,
         )
         self._user_settings = user_settings
+        self.copilot = copilot
         self.config = Config()
         self.engine = engine(lambda: self.config)
         self.completer = Completer(self.config, self.engine, Memory(), self.look)
@@ -93,6 +100,12 @@ class Server(LanguageServer):
             self.say(problem, types.MessageType.Warning)
         if self.config.models != Config().models:
             self.doubt("complete")
+
+    def settings_in(self, value: object) -> object:
+        """Clients send the settings bare or under the key `midfill`; those of Copilot send its settings bare."""
+        if isinstance(value, dict) and "midfill" in value:
+            return value["midfill"]
+        return self.settings_at_start if self.copilot else value
 
     def say(self, message: str, kind: types.MessageType = types.MessageType.Error) -> None:
         """Show the user a message; the same one only once until something changes."""
@@ -176,13 +189,6 @@ class Explained:
     uri: str
     position: types.Position
     explanation: dict[str, Any]
-
-
-def midfill_settings(value: object) -> object:
-    """Clients send the settings bare or under the key `midfill`."""
-    if isinstance(value, dict) and "midfill" in value:
-        return value["midfill"]
-    return value
 
 
 class _Protocol(LanguageServerProtocol):

@@ -6,7 +6,7 @@ from lsprotocol import types
 
 from midfill.document import Document
 from midfill.lsp import convert
-from midfill.lsp.server import Server, midfill_settings
+from midfill.lsp.server import Server
 
 
 def register(server: Server) -> None:
@@ -41,5 +41,5 @@ def register(server: Server) -> None:
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
-        server.configure(midfill_settings(params.settings))
+        server.configure(server.settings_in(params.settings))
         server.index.follow()
