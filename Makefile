@@ -61,8 +61,9 @@ $(EDITORS)/site/.ready: tests/editors/requirements.txt
 	@touch $@
 
 $(EDITORS)/vscode/.ready: tests/editors/vscode/package.json tests/editors/vscode/install.sh
-	@for each in node chromium rg; do command -v $$each >/dev/null \
-		|| { echo "$$each is missing. Install Node 20, and: apt-get install chromium ripgrep."; exit 1; }; done
+	@if ! { command -v chromium && command -v rg; } >/dev/null; then \
+		test $$(id -u) = 0 || { echo "Missing: apt-get install chromium ripgrep."; exit 1; }; \
+		apt-get update -qq && apt-get install -y --no-install-recommends chromium ripgrep; fi
 	@tests/editors/vscode/install.sh $(EDITORS)/vscode
 	@touch $@
 
@@ -97,6 +98,7 @@ eval-quick: models
 
 # The extension carries the server's wheel, which it can install in an environment of its own.
 vscode:
+	@command -v npm >/dev/null || { echo "The extension needs Node 20 or newer, with npm: https://nodejs.org."; exit 1; }
 	rm -rf client-config/vscode/server
 	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir client-config/vscode/server .
 	cd client-config/vscode && npm ci && npm run check && npm run package

@@ -19,7 +19,7 @@ URI = "file:///project/shop.py"
 Start = Callable[..., Awaitable[LanguageClient]]
 
 # What each editor says it can do. pytest-lsp's files are older than LSP 3.18, so the newest is our own record.
-EDITORS = ["visual_studio_code", "neovim", "vscode_languageclient_10"]
+EDITORS = ["visual_studio_code", "neovim", "emacs", "vscode_languageclient_10"]
 
 
 def capabilities_of(editor: str) -> types.ClientCapabilities:

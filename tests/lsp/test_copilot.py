@@ -253,6 +253,13 @@ async def test_other_suggestions_when_cycling_and_in_a_panel(begin: Begin) -> No
     assert client.of("PanelSolutionsDone") == [{"panelId": "p", "status": "OK"}]
 
 
+async def test_an_older_copilot_el_is_told_its_version(begin: Begin) -> None:
+    marked = "x = ‸\n"
+    client = await begin("copilot.el", ["12"], marked)
+    (completion,) = (await client.request("getCompletions", {"doc": doc(marked, version=7)}))["completions"]
+    assert completion["docVersion"] == 7
+
+
 async def test_an_unknown_document_has_no_completions(begin: Begin) -> None:
     client = await begin("copilot.lua", ["1"])
     assert await client.request("getCompletions", {"doc": doc("x = ‸")}) == {"completions": []}

@@ -165,6 +165,20 @@ async def test_folders_come_and_the_setting_goes(begin: Begin, tmp_path: Path) -
     await until(lambda: known(one, "f1") and known(two, "f1"))
 
 
+async def test_a_folder_that_is_removed_is_not_followed_any_more(begin: Begin, tmp_path: Path) -> None:
+    one, two = filled(tmp_path / "one", 2), filled(tmp_path / "two", 2)
+    client = await begin(one, two)
+    await until(lambda: known(one, "f1") and known(two, "f1"))
+    event = types.WorkspaceFoldersChangeEvent(added=[], removed=[types.WorkspaceFolder(one.as_uri(), "one")])
+    client.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(event))
+    for folder in (one, two):
+        (folder / "new.py").write_text("def new(a, b): ...\n")
+        changed = types.FileEvent((folder / "new.py").as_uri(), types.FileChangeType.Created)
+        client.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams([changed]))
+    await until(lambda: known(two, "new"))
+    assert not known(one, "new")
+
+
 async def test_leaving_while_indexing(begin: Begin, tmp_path: Path) -> None:
     client = await begin(filled(tmp_path / "shop", 2000))
     await until(lambda: steps(client))

@@ -87,7 +87,8 @@ def completion_item(completion: Completion, document: Document, encoding: Encodi
         label=word + first + (" …" if rest else ""),
         kind=types.CompletionItemKind.Snippet if rest else types.CompletionItemKind.Text,
         detail="Midfill",
-        documentation=types.MarkupContent(types.MarkupKind.PlainText, word + completion.text),
+        # Plain text as every client knows it; some have declared no format of markup.
+        documentation=word + completion.text,
         filter_text=word + completion.text,
         insert_text_format=types.InsertTextFormat.PlainText,
         text_edit=types.TextEdit(lsp_range(text, start, end, encoding), word + completion.text),

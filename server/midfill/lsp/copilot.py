@@ -36,7 +36,9 @@ def register(server: Server, feedback: Feedback) -> None:
         cursor = document.text.offset(Position(int(where["line"]), int(where["character"])), Encoding.UTF16)
         at = convert.lsp_position(document.text, cursor, server.encoding)
         items = await suggest(server, feedback, document, at, invoked)
-        return [_completion(item, document, cursor, server.encoding) for item in items]
+        made = [_completion(item, document, cursor, server.encoding) for item in items]
+        # copilot.el before 2026 shows only what is of the version that it asked for.
+        return [{**each, "docVersion": _of(params, "doc", "version")} for each in made]
 
     @server.feature("getCompletions")
     async def get_completions(params: Any) -> dict[str, Any]:
