@@ -144,9 +144,9 @@ def test_the_session_used_longest_ago_goes_first() -> None:
 def test_drafts_change_the_cost_and_never_the_answer(seed: int) -> None:
     prompt = "abcdefgh" * 3 + "ab"
     plain = Babbler(seed)
-    plain.payoff.length = lambda rests_on: 0  # type: ignore[method-assign]
+    plain.payoff.length = lambda ground: 0  # type: ignore[method-assign]
     eager = Babbler(seed)
-    eager.payoff.length = lambda rests_on: 5  # type: ignore[method-assign]
+    eager.payoff.length = lambda ground: 5  # type: ignore[method-assign]
     expected, got = run(plain, prompt, heal=True), run(eager, prompt, heal=True, draft="abcdefg" * 5)
     assert text(got) == text(expected)
     assert [chunk.logprob for chunk in got] == [chunk.logprob for chunk in expected]
@@ -161,7 +161,7 @@ def test_drafts_change_the_cost_and_never_the_answer(seed: int) -> None:
 def test_the_old_text_is_the_draft_of_a_rewrite() -> None:
     old = "".join(chr(ord("a") + i * 7 % 26) for i in range(26)) * 2
     model = ByteModel({b"go": old.encode()})
-    model.payoff.length = lambda rests_on: 15  # type: ignore[method-assign]
+    model.payoff.length = lambda ground: 15  # type: ignore[method-assign]
     chunks = run(model, "go", draft="go" + old, max_tokens=100)
     assert text(chunks) == old
     assert len(model.evaluated) < 8
@@ -194,7 +194,7 @@ def test_alternatives_share_the_white_space_before_them() -> None:
 
 def test_a_model_lost_in_white_space_gets_no_long_drafts() -> None:
     model = ByteModel({b"x": b" " * 60})
-    model.payoff.length = lambda rests_on: 15  # type: ignore[method-assign]
+    model.payoff.length = lambda ground: 15  # type: ignore[method-assign]
     chunks = run(model, "x", draft=" " * 50)
     assert text(chunks) == " " * 50
     assert max(model.evaluated[1:]) <= 3

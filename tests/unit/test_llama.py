@@ -186,7 +186,7 @@ def test_drafts_change_the_answer_only_where_the_model_is_undecided(model: Llama
     for at in ("def push", "def peek", "def is_empty", "def first_word", "for number"):
         cursor = CODE.index(at)
         options = {"stop": (), "tokens": 40}
-        model.payoff.length = lambda rests_on: 3  # type: ignore[method-assign]
+        model.payoff.length = lambda ground: 3  # type: ignore[method-assign]
         with_drafts = answer(model, request(cursor, **options))  # type: ignore[arg-type]
         without = answer(model, request(cursor, drafts=False, **options))  # type: ignore[arg-type]
         if with_drafts != without:

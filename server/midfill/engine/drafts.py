@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 # The longest run of tokens that is looked up, and the shortest.
 LONGEST, SHORTEST = 4, 2
@@ -19,10 +20,22 @@ LONGEST, SHORTEST = 4, 2
 LENGTHS = (0, 1, 3, 7, 11, 15)
 # How many tokens of white space may follow each other in a draft.
 BLANKS = 2
-# How often the first token of a guess was right, by the length of the run of tokens that the guess rests on, and
-# how often each further one was, if the one before was. 0 stands for the tokens that healing dropped.
-_FIRST = {0: 0.3, 2: 0.5, 3: 0.6, 4: 0.8}
-_NEXT = 0.85
+
+
+class Ground(NamedTuple):
+    """What a guess rests on: so many tokens that were found again, in the text being rewritten or elsewhere."""
+
+    tokens: int
+    rewriting: bool = False
+
+
+HEALED = Ground(0)
+"""The guess begins with the tokens that healing dropped."""
+
+# How often the first token of a guess was right, and how often each further one was, if the one before was.
+_FIRST = {HEALED: 0.3, Ground(2): 0.5, Ground(3): 0.6, Ground(4): 0.8}
+_FIRST |= {Ground(2, True): 0.7, Ground(3, True): 0.8, Ground(4, True): 0.92}
+_NEXT = {ground: 0.95 if ground.rewriting else 0.85 for ground in _FIRST}
 # Weight of the newest of the observations that are averaged.
 _NEWS = 0.1
 # A draft must promise so many times the tokens a millisecond of none: who waits notices a wrong one more.
@@ -34,12 +47,15 @@ _FORGET = 0.01
 class Repetition:
     """Finds where the last tokens of a growing text occurred before, there or in one of the fixed `texts`.
 
-    Longer runs of tokens count more than shorter ones; among equals the growing text, then the first of `texts`.
+    Longer runs of tokens count more than shorter ones; among equals the growing text, then `old`, which is being
+    rewritten, then the first of `texts`.
     """
 
-    def __init__(self, texts: Sequence[tuple[int, ...]], growing: Sequence[int]) -> None:
+    def __init__(
+        self, texts: Sequence[tuple[int, ...]], growing: Sequence[int], old: tuple[int, ...] = ()
+    ) -> None:
         self._growing = _Index()
-        self._indexes = [self._growing, *(_indexed(text) for text in texts)]
+        self._indexes = [self._growing, *(_indexed(text) for text in (old, *texts))]
         # Where the last guess in each index came from: text that repeats goes on from there.
         self._from = [0] * len(self._indexes)
         for token in growing:
@@ -48,8 +64,8 @@ class Repetition:
     def append(self, token: int) -> None:
         self._growing.append(token)
 
-    def guess(self, most: int, ahead: Sequence[int] = ()) -> tuple[list[int], int]:
-        """At most `most` tokens that may follow, and how many of the last tokens the guess rests on.
+    def guess(self, most: int, ahead: Sequence[int] = ()) -> tuple[list[int], Ground]:
+        """At most `most` tokens that may follow, and what the guess rests on.
 
         `ahead`: tokens that are taken to follow already.
         """
@@ -61,8 +77,8 @@ class Repetition:
                     at = bisect_left(places, self._from[i])
                     place = places[at] if at < len(places) else places[-1]
                     self._from[i] = place
-                    return index.tokens[place : place + most], length
-        return [], 0
+                    return index.tokens[place : place + most], Ground(length, rewriting=i == 1)
+        return [], HEALED
 
 
 class _Index:
@@ -99,7 +115,7 @@ class Payoff:
         # Milliseconds for an evaluation of n tokens; 0.0 means that none was seen yet.
         self._cost = [0.0] * (LENGTHS[-1] + 2)
         self._first = dict(_FIRST)
-        self._next = dict.fromkeys(_FIRST, _NEXT)
+        self._next = dict(_NEXT)
 
     def saw(self, tokens: int, milliseconds: float) -> None:
         """An evaluation of `tokens` tokens took so long."""
@@ -109,17 +125,17 @@ class Payoff:
             change = min(milliseconds, 4 * known) - known
             self._cost[tokens] = known + _NEWS * change if known else milliseconds
 
-    def judged(self, rests_on: int, held: int, drafted: int) -> None:
-        """Of a draft that rested on so many tokens, the first `held` tokens were right."""
+    def judged(self, ground: Ground, held: int, drafted: int) -> None:
+        """Of a draft that rested on this, the first `held` tokens were right."""
         if not drafted:
             return
-        self._first[rests_on] += _NEWS * ((held > 0) - self._first[rests_on])
+        self._first[ground] += _NEWS * ((held > 0) - self._first[ground])
         for right in (True,) * (held - 1) + (False,) * (0 < held < drafted):
-            self._next[rests_on] += _NEWS * (right - self._next[rests_on])
+            self._next[ground] += _NEWS * (right - self._next[ground])
 
-    def length(self, rests_on: int) -> int:
+    def length(self, ground: Ground) -> int:
         """How many tokens of a guess to draft: as many as give the most tokens a millisecond."""
-        first, following = self._first[rests_on], min(self._next[rests_on], 0.98)
+        first, following = self._first[ground], min(self._next[ground], 0.98)
 
         def tokens(draft: int) -> float:
             return 1 + first * (1 - following**draft) / (1 - following)
@@ -129,7 +145,7 @@ class Payoff:
 
         best = max(LENGTHS, key=gain)
         if best == 0:
-            self._first[rests_on] += _FORGET * (_FIRST[rests_on] - self._first[rests_on])
+            self._first[ground] += _FORGET * (_FIRST[ground] - self._first[ground])
         return best
 
     def cost(self, tokens: int) -> float:

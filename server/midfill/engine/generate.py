@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from midfill.engine.base import Chunk, Finish, Part, Request, Usage
-from midfill.engine.drafts import BLANKS, LENGTHS, Payoff, Repetition
+from midfill.engine.drafts import BLANKS, HEALED, LENGTHS, Payoff, Repetition
 from midfill.engine.sampling import Healing, Logits, Vocabulary, heal, log_probability
 from midfill.engine.sessions import Session, Sessions
 from midfill.errors import EngineError
@@ -78,8 +78,7 @@ def generate(model: LanguageModel, request: Request, usage: Usage, emit: Callabl
             run.evaluate_prompt(session, prompt, [])
             run.send(0, "", 0.0, "length")
             return
-        texts = (model.tokenize(Part(request.draft)), tuple(taken), *parts[:-1])
-        repetition = Repetition([text for text in texts if text], parts[-1])
+        repetition = Repetition((tuple(taken), *parts[:-1]), parts[-1], model.tokenize(Part(request.draft)))
         run.decode(_Stream(run, 0, session, healing, repetition), prompt, dropped)
 
 
@@ -186,18 +185,18 @@ class _Stream:
         self._run, self._model, self._repetition = run, run.model, repetition
         self._output = _Output(run.request.stop)
         self._generated = 0
-        self._rests_on = 0
+        self._ground = HEALED
 
     def propose(self, dropped: Sequence[int] = ()) -> list[int]:
         """A new draft: the tokens that healing dropped, which likely come again, and what repetition suggests."""
         self.draft = []
         if self._run.request.drafts and self._run.request.alternatives == 1:
             most = LENGTHS[-1] - len(dropped)
-            guess, rests_on = self._repetition.guess(most, dropped)
+            guess, ground = self._repetition.guess(most, dropped)
             guess = [*dropped, *self._sensible(guess)]
-            self._rests_on = 0 if dropped else rests_on
+            self._ground = HEALED if dropped else ground
             if guess:
-                self.draft = guess[: min(self._model.payoff.length(self._rests_on), self._room - 1)]
+                self.draft = guess[: min(self._model.payoff.length(self._ground), self._room - 1)]
         return self.draft
 
     def _sensible(self, guess: Sequence[int]) -> Iterator[int]:
@@ -238,7 +237,7 @@ class _Stream:
             if ended or not right:
                 break
         self._model.sessions.truncate(self.session, base + held)
-        self._model.payoff.judged(self._rests_on, held, len(self.draft))
+        self._model.payoff.judged(self._ground, held, len(self.draft))
         return None if ended else [token, *self.propose()]
 
     def take(self, token: int, logprob: float) -> bool:
