@@ -53,8 +53,8 @@ test: models
 EDITORS := build/editors
 
 test-editors: models vscode $(EDITORS)/site/.ready $(EDITORS)/vscode/.ready
-	PYTHONPATH=$(EDITORS)/site $(BIN)/pytest tests/editors
-	node --test --test-reporter=spec tests/editors/vscode/vscode.test.mjs
+	PYTHONPATH=$(EDITORS)/site timeout -k 10 600 $(BIN)/pytest tests/editors
+	timeout -k 10 600 node --test --test-reporter=spec tests/editors/vscode/vscode.test.mjs
 
 $(EDITORS)/site/.ready: tests/editors/requirements.txt
 	@$(BIN)/pip install --quiet --upgrade --target $(EDITORS)/site -r $<

@@ -125,19 +125,35 @@ class Neovim:
         return str(self.nvim.api.exec2("messages", {"output": True})["output"])
 
     def until(self, condition: Callable[[], T], seconds: float = 60) -> T:
-        return until(condition, seconds, "it did not happen", lambda: f"{self.screen()}\n{self.messages()}")
+        return until(condition, seconds, "it did not happen", self._state)
+
+    def _state(self) -> str:
+        logs = [self.log, *Path(os.environ["MIDFILL_LOGS"]).glob("*.log")]
+        tails = [f"{log.name}: {log.read_text()[-2000:]}" for log in logs]
+        messages = "Neovim waits for a key" if self._waits() else self.messages()
+        return "\n".join([self.screen(), messages, *tails])
+
+    def _waits(self) -> bool:
+        """While Neovim waits for a key, behind a long message for instance, it answers almost nothing."""
+        return bool(self.nvim.api.get_mode()["blocking"])
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def quit(self) -> None:
-        with contextlib.suppress(OSError, EOFError):
-            self.nvim.command("qall!")
+        # Whatever state it is in, it ends.
+        killer = threading.Timer(10, self._process.kill)
+        killer.start()
         try:
-            self._process.wait(10)
+            with contextlib.suppress(OSError, EOFError):
+                if not self._waits():
+                    self.nvim.command("qall!")
+                    self._process.wait(15)
         finally:
+            killer.cancel()
             self._process.kill()
+            self._process.wait(5)
             self._drawing.join(10)
             self.nvim.close()
 
