@@ -6,6 +6,11 @@ mkdir -p "$1"
 cd "$1"
 cp "$here/package.json" .
 # The packages' own scripts would fetch binaries of their own; the modules that VS Code needs are built here instead.
+# They are built against the headers that came with Node, where those are, instead of fetched ones.
+node=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
+if [ -f "$node/include/node/node.h" ]; then
+    export npm_config_nodedir="$node"
+fi
 quiet=(--ignore-scripts --legacy-peer-deps --no-audit --no-fund --loglevel=error)
 npm install "${quiet[@]}"
 npm rebuild argon2
