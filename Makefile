@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup models demo check format test test-engines test-editors bench eval eval-quick vscode clean
+.PHONY: setup models demo demo-web check format test test-engines test-editors bench eval eval-quick vscode web clean
 
 setup: $(READY)
 
@@ -35,6 +35,10 @@ models: setup
 
 demo: models
 	@$(BIN)/midfill demo $(FILE)
+
+# Monaco in a page, on this machine only; needs Node 20. Prints the address to open.
+demo-web: models web
+	@$(BIN)/midfill serve --ws --page client-config/web/page
 
 check: setup
 	$(BIN)/ruff format --check server tests
@@ -102,6 +106,10 @@ vscode:
 	rm -rf client-config/vscode/server
 	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir client-config/vscode/server .
 	cd client-config/vscode && npm ci && npm run check && npm run package
+
+# The page with Monaco.
+web:
+	cd client-config/web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist

@@ -51,6 +51,22 @@ def serve(tcp: tuple[str, int] | None = None, in_process: bool = False, copilot:
         server.start_io()
 
 
+def serve_web(
+    started: Callable[[str], None], port: int, page: Path | None, origins: list[str], in_process: bool = False
+) -> None:
+    """Run language servers on WebSockets until interrupted; `started` hears the address, with the token in it."""
+    from midfill.lsp import web
+    from midfill.lsp.lifecycle import register
+    from midfill.lsp.server import Server
+
+    def make() -> Server:
+        server = Server(lambda settings: chosen_engine(settings, in_process), user_settings())
+        register(server)
+        return server
+
+    asyncio.run(web.run(make, started, port, page, origins))
+
+
 def settings_file() -> Path:
     """The user's own settings, over which an editor's go."""
     return elsewhere.folder() / "settings.json"

@@ -57,6 +57,14 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="run the language server (an editor does this)")
     serve.add_argument("--tcp", metavar="HOST:PORT", help="listen on a socket instead of stdio; HOST may be empty")
+    serve.add_argument(
+        "--ws", action="store_true", help="serve browsers by WebSocket; prints an address with a token"
+    )
+    serve.add_argument("--port", metavar="N", type=_port, help="with --ws; 0, the default, means any that is free")
+    serve.add_argument("--page", metavar="FOLDER", type=Path, help="with --ws: a page to serve, too")
+    serve.add_argument(
+        "--origin", metavar="URL", action="append", help="with --ws: another origin whose pages may connect"
+    )
     serve.add_argument("--stdio", action="store_true", help="what is done anyway; some editors insist on it")
     serve.add_argument("--verbose", action="store_true", help="log more to standard error")
     serve.add_argument("--in-process", action="store_true", help="load the models here instead of using the host")
@@ -187,7 +195,34 @@ def _serve(options: argparse.Namespace) -> int:
     from midfill import app
 
     app.log_to_stderr(options.verbose)
+    if options.ws:
+        return _serve_web(options)
+    if options.port is not None or options.page or options.origin:
+        raise UsageError("--port, --page and --origin go with --ws.")
     app.serve(_address(options.tcp) if options.tcp else None, options.in_process, options.copilot)
+    return 0
+
+
+def _serve_web(options: argparse.Namespace) -> int:
+    from midfill import app
+
+    if options.tcp or options.copilot:
+        raise UsageError(f"--ws does not go with {'--tcp' if options.tcp else '--copilot'}.")
+    if options.page and not (options.page / "index.html").is_file():
+        raise UsageError(f"The folder {options.page} has no index.html.")
+
+    def started(address: str) -> None:
+        print(address, flush=True)
+        _tell("Keep that address to yourself: who has it can use the server. Ctrl+C ends it.")
+
+    try:
+        app.serve_web(started, options.port or 0, options.page, options.origin or [], options.in_process)
+    except ImportError as error:
+        if error.name != "websockets":
+            raise
+        raise MidfillError("--ws needs the package websockets: pip install 'midfill[web]'.") from error
+    except OSError as error:
+        raise MidfillError(f"Port {options.port or 0} cannot be used: {error.strerror or error}.") from error
     return 0
 
 
@@ -543,6 +578,12 @@ def _demo(options: argparse.Namespace) -> int:
 def _threads(text: str) -> int:
     if not text.isdecimal() or int(text) > 256:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 256")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port, a number up to 65535")
     return int(text)
 
 

@@ -1,7 +1,8 @@
 """The real server with an engine that says what it is told: `python scripted_server.py '["answer", ...]'`.
 
 The answer "<hold>" never comes; "<slow>text" comes after half a second; "<missing>" raises ModelMissing; behind
-"<load>" as the first, a model is loaded. A second argument `--copilot` is that of `midfill serve`.
+"<load>" as the first, a model is loaded. A second argument `--copilot` is that of `midfill serve`; with `--ws`, it
+serves WebSockets.
 """
 
 from __future__ import annotations
@@ -29,6 +30,15 @@ def engine(_: object) -> ScriptedEngine:
     return ScriptedEngine(answers[loads:], asyncio.Event() if "<hold>" in ANSWERS else None, loads)
 
 
-server = Server(engine, copilot="--copilot" in sys.argv)
-register(server)
-server.start_io()
+def make() -> Server:
+    server = Server(engine, copilot="--copilot" in sys.argv)
+    register(server)
+    return server
+
+
+if "--ws" in sys.argv:
+    from midfill.lsp import web
+
+    asyncio.run(web.run(make, lambda address: print(address, flush=True)))
+else:
+    make().start_io()

@@ -100,7 +100,24 @@ async def test_completion_for_a_client_without_inline_completion(start: Start, c
     (item,) = answer.items
     assert isinstance(item.text_edit, types.TextEdit)
     assert item.text_edit == types.TextEdit(span(0, 8, 10), "sum(prices)")
-    assert item.filter_text == "sum(prices)"
+    assert item.filter_text == item.label == "sum(prices)"
+
+
+async def test_the_menu_shows_the_word_and_the_first_line(start: Start, capabilities: Caps) -> None:
+    client = await start([" a", "x = a\n    return x\n"], without_inline(capabilities), settings={"warmUp": False})
+    line = opened(client, "def f(a):\n    return‸\n")
+    answer = await client.text_document_completion_async(types.CompletionParams(DOCUMENT, line))
+    assert isinstance(answer, types.CompletionList)
+    assert [item.label for item in answer.items] == ["return a"]
+    other = types.TextDocumentIdentifier("file:///project/other.py")
+    block = opened(client, "def f(a):\n    ‸\n", other.uri)
+    answer = await client.text_document_completion_async(types.CompletionParams(other, block))
+    assert isinstance(answer, types.CompletionList)
+    (item,) = answer.items
+    assert item.label == "x = a …"
+    assert isinstance(item.text_edit, types.TextEdit)
+    assert item.text_edit == types.TextEdit(span(1, 4, 4), "x = a\n    return x")
+    assert item.insert_text_mode is types.InsertTextMode.AsIs, "else a client may indent it once more"
 
 
 async def test_a_slow_model_does_not_hold_up_the_menu(start: Start, capabilities: Caps) -> None:

@@ -53,6 +53,7 @@ ALLOWED = {
         "cattrs",
         "psutil",
     ),
+    "midfill.lsp.web": ("midfill.lsp", "pygls", "websockets"),
 }
 # The composition root, the command line and what stands on them may import anything.
 FREE = (

@@ -82,15 +82,17 @@ def completion_item(completion: Completion, document: Document, encoding: Encodi
     word = line[len(line.rstrip(_WORD)) :]
     start = completion.cursor - len(word.encode("utf-8", "surrogatepass"))
     end = completion.cursor + completion.replaces
-    first, *rest = completion.text.strip().splitlines() or [""]
+    first, *rest = (word + completion.text).strip().splitlines() or [""]
     return types.CompletionItem(
-        label=word + first + (" …" if rest else ""),
+        label=first + (" …" if rest else ""),
         kind=types.CompletionItemKind.Snippet if rest else types.CompletionItemKind.Text,
         detail="Midfill",
         # Plain text as every client knows it; some have declared no format of markup.
         documentation=word + completion.text,
         filter_text=word + completion.text,
         insert_text_format=types.InsertTextFormat.PlainText,
+        # Its indentation is right already; some clients would indent what follows the first line again.
+        insert_text_mode=types.InsertTextMode.AsIs,
         text_edit=types.TextEdit(lsp_range(text, start, end, encoding), word + completion.text),
     )
 

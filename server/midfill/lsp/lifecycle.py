@@ -39,6 +39,11 @@ def register(server: Server) -> None:
 
     @server.feature(types.SHUTDOWN)
     async def shutdown(_: None) -> None:
-        server.warm.stop()
-        server.index.stop()
-        await server.engine.close()
+        await close(server)
+
+
+async def close(server: Server) -> None:
+    """End what works for the window. Once more does no harm."""
+    server.warm.stop()
+    server.index.stop()
+    await server.engine.close()

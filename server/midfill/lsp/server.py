@@ -200,6 +200,8 @@ class _Protocol(LanguageServerProtocol):
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """Answer a request whose parameters make no sense; pygls would leave its sender waiting for ever."""
+        if data.get("method") == types.INITIALIZE:
+            _read_null_as_able(data)
         try:
             return super().structure_message(data)
         except JsonRpcException as error:
@@ -207,6 +209,15 @@ class _Protocol(LanguageServerProtocol):
                 raise
             self._send_response(data["id"], error=error.to_response_error())
             return JsonRPCNotification(method="$/answered", jsonrpc=self.VERSION, params=None)
+
+
+def _read_null_as_able(data: dict[str, Any]) -> None:
+    """By `null` Emacs' lsp-mode announces that it knows inline completion; pygls takes that for nothing."""
+    params = data.get("params")
+    capabilities = params.get("capabilities") if isinstance(params, dict) else None
+    client = capabilities.get("textDocument") if isinstance(capabilities, dict) else None
+    if isinstance(client, dict) and "inlineCompletion" in client and client["inlineCompletion"] is None:
+        client["inlineCompletion"] = {}
 
 
 def json_converter() -> Converter:
