@@ -1,7 +1,7 @@
 /** A real VS Code in a real browser: code-server on loopback, Chromium without a screen. */
 
 import { execFileSync, spawn } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -10,10 +10,34 @@ import { fileURLToPath } from "node:url";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = resolve(HERE, "../../..");
+const PROGRAM = process.env.MIDFILL_PROGRAM ?? join(ROOT, ".venv/bin/midfill");
 const INSTALLED = process.env.MIDFILL_EDITORS ?? join(ROOT, "build/editors/vscode");
 const { chromium } = createRequire(join(INSTALLED, "package.json"))("playwright-core");
 /** Where the screenshots go. */
 export const SHOTS = join(ROOT, "build/editors/screenshots");
+/** All tests share one process that runs the models, apart from the user's own. */
+const RUN = mkdtempSync(join(tmpdir(), "midfill-run-"));
+const SHARED = { MIDFILL_RUNTIME: RUN, MIDFILL_LOGS: RUN, MIDFILL_PROGRAM: PROGRAM };
+
+/** The servers of VS Code that run: each leads a group of processes, and none outlives the tests. */
+const groups = new Set();
+
+function end(group) {
+  groups.delete(group);
+  try {
+    process.kill(-group, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+process.once("exit", () => {
+  groups.forEach(end);
+  execFileSync(PROGRAM, ["host", "--stop"], { env: { ...process.env, ...SHARED }, stdio: "ignore", timeout: 20_000 });
+});
+for (const signal of ["SIGTERM", "SIGINT"]) {
+  process.once(signal, () => process.exit(1));
+}
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -45,14 +69,13 @@ function freePort() {
 export async function serve({ settings = {}, machine, env = {}, trust = false } = {}) {
   const home = mkdtempSync(join(tmpdir(), "midfill-vscode-"));
   const at = (...names) => join(home, ...names);
-  const program = process.env.MIDFILL_PROGRAM ?? join(ROOT, ".venv/bin/midfill");
   const tap = at("tap.jsonl");
   mkdirSync(at("user/User"), { recursive: true });
   mkdirSync(at("user/Machine"), { recursive: true });
   mkdirSync(at("project"));
   writeFileSync(at("none.yaml"), "");
   const tapped = at("midfill");
-  writeFileSync(tapped, `#!/bin/sh\nexec '${program.replace(/midfill$/, "python")}' '${HERE}/tapped.py' "$@"\n`, { mode: 0o755 });
+  writeFileSync(tapped, `#!/bin/sh\nexec '${PROGRAM.replace(/midfill$/, "python")}' '${HERE}/tapped.py' "$@"\n`, { mode: 0o755 });
   const quiet = {
     "files.hotExit": "off",
     "workbench.startupEditor": "none",
@@ -70,17 +93,19 @@ export async function serve({ settings = {}, machine, env = {}, trust = false } 
   };
   writeFileSync(at("user/User/settings.json"), JSON.stringify({ ...quiet, ...settings }));
   writeFileSync(at("user/Machine/settings.json"), JSON.stringify(machine ?? { "midfill.command": tapped }));
-  const environment = { ...process.env, MIDFILL_TAP: tap, MIDFILL_PROGRAM: program, MIDFILL_CACHE: at("cache"), ...env };
+  const environment = { ...process.env, ...SHARED, MIDFILL_TAP: tap, MIDFILL_CACHE: at("cache"), ...env };
   const entry = join(INSTALLED, "node_modules/code-server/out/node/entry.js");
   const common = [entry, "--user-data-dir", at("user"), "--extensions-dir", at("extensions"), "--config", at("none.yaml")];
   const vsix = join(ROOT, "client-config/vscode/midfill.vsix");
   if (!existsSync(vsix)) {
     throw new Error("There is no extension yet: run `make vscode`.");
   }
-  execFileSync("node", [...common, "--install-extension", vsix], { env: environment, stdio: "ignore" });
+  execFileSync("node", [...common, "--install-extension", vsix], { env: environment, stdio: "pipe", timeout: 60_000 });
   const port = await freePort();
   const flags = ["--auth", "none", "--bind-addr", `127.0.0.1:${port}`, "--disable-telemetry", "--disable-update-check"];
-  const child = spawn("node", [...common, ...flags], { env: environment, stdio: "ignore", detached: true });
+  const log = openSync(at("code-server.log"), "w");
+  const child = spawn("node", [...common, ...flags], { env: environment, stdio: ["ignore", log, log], detached: true });
+  groups.add(child.pid);
   const url = `http://127.0.0.1:${port}/`;
   await until(() => fetch(`${url}healthz`).then((answer) => answer.ok, () => false), "code-server answers");
   const browser = await chromium.launch({
@@ -97,10 +122,24 @@ export async function serve({ settings = {}, machine, env = {}, trust = false } 
         const [seconds, way, method, id] = JSON.parse(line);
         return { ms: seconds * 1000, way, method, id };
       }),
+    /** The ends of the logs, for whoever reads about a failed test. */
+    logs: () =>
+      [at("code-server.log"), ...readdirSync(RUN).filter((name) => name.endsWith(".log")).map((name) => join(RUN, name))]
+        .map((file) => `${file}:\n${readFileSync(file, "utf8").slice(-2000)}`).join("\n"),
+    /** The processes of Midfill's servers in the windows. */
+    serving: () =>
+      execFileSync("pgrep", ["-f", "midfill serve"]).toString().trim().split("\n").filter((pid) => {
+        try {
+          return readFileSync(`/proc/${pid}/environ`, "utf8").includes(environment.MIDFILL_CACHE)
+            && !readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("tapped");
+        } catch {
+          return false; // It has ended meanwhile.
+        }
+      }),
     open: () => window(browser, `${url}?folder=${at("project")}`, at("project")),
     async close() {
       await browser.close();
-      process.kill(-child.pid);
+      end(child.pid);
     },
   };
 }
@@ -118,7 +157,9 @@ async function window(browser, url, project) {
     keys,
     async shot(name) {
       mkdirSync(SHOTS, { recursive: true });
-      await page.screenshot({ path: join(SHOTS, `${name}.png`) });
+      const path = join(SHOTS, `${name}.png`);
+      await page.screenshot({ path, timeout: 20_000 });
+      return path;
     },
     async command(title) {
       await keys.press("F1");
@@ -131,29 +172,27 @@ async function window(browser, url, project) {
     /** Write a file of the project and open it, with the cursor behind the text `at`. */
     async edit(name, text, at = "") {
       writeFileSync(join(project, name), text);
-      await sleep(300);
       await keys.press("Control+P");
-      await sleep(300);
+      await page.waitForSelector(".quick-input-widget:not([style*='display: none']) input");
       await keys.type(name, { delay: 10 });
-      await until(async () => (await self.choices())[0]?.includes(name), `the file ${name}`, 20_000);
+      await until(async () => (await self.choices())[0]?.includes(name), `the file ${name}`, 30_000);
       await keys.press("Enter");
       await page.waitForSelector(`.tab.active[data-resource-name="${name}"]`);
-      await page.waitForSelector(".monaco-editor .view-line");
-      await sleep(500);
+      await page.waitForSelector(".monaco-editor.focused .view-line");
       const before = text.slice(0, text.indexOf(at) + at.length).split("\n");
       await self.goto(before.length, before.at(-1).length + 1);
     },
     async goto(line, column) {
       await keys.press("Control+G");
-      await sleep(300);
+      await page.waitForSelector(".quick-input-widget:not([style*='display: none']) input");
       await keys.type(`${line}:${column}`);
       await keys.press("Enter");
-      await sleep(200);
+      await until(async () => (await all("[id='status.editor.selection']"))[0] === `Ln ${line}, Col ${column}`, "the cursor is there");
     },
     /** Save the active file, and read it. */
     async saved(name) {
       await keys.press("Control+S");
-      await sleep(400);
+      await page.waitForSelector(".tab.active:not(.dirty)");
       return readFileSync(join(project, name), "utf8");
     },
     async menu() {
