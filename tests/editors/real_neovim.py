@@ -142,6 +142,7 @@ class Neovim:
         return self._process.pid
 
     def quit(self) -> None:
+        print(self.screen())  # For whoever reads about a failed test.
         # Whatever state it is in, it ends.
         killer = threading.Timer(10, self._process.kill)
         killer.start()
