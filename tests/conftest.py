@@ -16,7 +16,7 @@ def own_host() -> Iterator[None]:
     """One folder for all tests, so that those with real models share one host, which ends with them."""
     # Not pytest's folder: the path of a socket must be short.
     folder = tempfile.mkdtemp(prefix="midfill-")
-    for variable in ("RUNTIME", "LOGS", "CACHE", "CONFIG"):
+    for variable in ("RUNTIME", "LOGS", "CACHE", "CONFIG", "STATE"):
         os.environ[f"MIDFILL_{variable}"] = folder
     yield
     from midfill.engine import remote, runtime

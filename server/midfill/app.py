@@ -18,6 +18,7 @@ from midfill import elsewhere
 from midfill.config import Config
 from midfill.engine.base import ModelFile, ModelInfo, Request, Role, Template, Usage
 from midfill.models import catalog, families
+from midfill.trust import config_dir
 
 if TYPE_CHECKING:
     from midfill.engine.chosen import ChosenEngine
@@ -69,7 +70,7 @@ def serve_web(
 
 def settings_file() -> Path:
     """The user's own settings, over which an editor's go."""
-    return elsewhere.folder() / "settings.json"
+    return config_dir() / "settings.json"
 
 
 def user_settings() -> dict[str, Any]:

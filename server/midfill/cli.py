@@ -20,6 +20,7 @@ import midfill
 from midfill.errors import MidfillError, UsageError
 
 if TYPE_CHECKING:
+    from midfill.edits import Action
     from midfill.models.catalog import Model
 
 # Every import of this module delays the server's answer to its editor: each command imports what it needs.
@@ -90,8 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     complete.add_argument("--json", action="store_true", help="print the items and why, as JSON")
     complete.set_defaults(run=_complete)
 
-    act = commands.add_parser("act", help="change code: docstring, refactor or fix")
-    act.add_argument("action", metavar="ACTION", help="docstring, refactor or fix")
+    act = commands.add_parser("act", help="change code: docstring, refactor, fix, or an action of your own")
+    act.add_argument("action", metavar="ACTION", help="docstring, refactor, fix ..., or the name of your own")
     act.add_argument("place", metavar="FILE:START[-END]", help="lines, counted from 1")
     act.add_argument("--instruction", default="", help="what to do (refactor); what is wrong (fix)")
     how = act.add_mutually_exclusive_group()
@@ -138,8 +139,8 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--html", metavar="FILE", type=Path, help="write a report with a plot")
     compare.set_defaults(run=_models_compare)
 
-    trust = commands.add_parser("trust", help="let code be sent to an inference server that is not this machine")
-    trust.add_argument("url", metavar="URL")
+    trust = commands.add_parser("trust", help="use a project's own actions, or an inference server elsewhere")
+    trust.add_argument("what", metavar="PATH|URL", help="a folder with a .midfill.toml, or a server's address")
     trust.set_defaults(run=_trust)
 
     doctor = commands.add_parser("doctor", help="check the installation and measure the models")
@@ -315,21 +316,20 @@ def _complete(options: argparse.Namespace) -> int:
 
 def _act(options: argparse.Namespace) -> int:
     from midfill.client import editor, read
-    from midfill.edits.actions import ACTIONS
 
-    if options.action not in ACTIONS:
-        raise UsageError(f"There is no action {options.action!r}; choose one of {', '.join(ACTIONS)}.")
-    if options.action == "fix" and not options.instruction:
-        raise UsageError("fix needs --instruction with what the checker says is wrong.")
     path, start, end = _lines(options.place)
     text = read(path)
+    action, folder = _action(options.action, path)
+    mends = action.on == "diagnostic"
+    if mends and not options.instruction:
+        raise UsageError(f"{options.action} needs --instruction with what the checker says is wrong.")
     _check_position(path, text, start, 1)
     _check_position(path, text, end, 1)
     _require_models("edit")
 
     async def run() -> dict[str, Any]:
-        async with editor(path.parent, progress=_progress) as window:
-            return await _edit(window, path, options.action, start, end, options.instruction)
+        async with editor(folder, progress=_progress) as window:
+            return await _edit(window, path, action.id, start, end, options.instruction, mends)
 
     outcome = asyncio.run(run())
     if options.json:
@@ -346,27 +346,53 @@ def _act(options: argparse.Namespace) -> int:
     return 0 if outcome["reason"] is None else 1
 
 
-async def _edit(window: Any, path: Path, action: str, start: int, end: int, instruction: str) -> dict[str, Any]:
-    """Resolve one action on lines, counted from 1; the result is what `act --json` prints."""
+def _action(name: str, path: Path) -> tuple[Action, Path]:
+    """The action of that id for a file, and the folder to open for it. Raises `UsageError`."""
+    from midfill import trust
+    from midfill.edits import ACTIONS, custom
+
+    known, hint = dict(ACTIONS), ""
+    if name in known:
+        return known[name], path.parent
+    if data := trust.read(trust.config_dir() / trust.NAME, own=True):
+        known |= custom.parse(data, trust.NAME).actions
+    project = next((each for each in path.parents if (each / trust.NAME).exists()), path.parent)
+    if data := trust.read(project / trust.NAME, own=False):
+        if trust.verdict(data) == "trusted":
+            known = {**custom.parse(data, trust.NAME).actions, **known}
+        else:
+            hint = f" {project} has actions of its own; if you want to use them, run `midfill trust {project}`."
+    if name not in known:
+        raise UsageError(f"There is no action {name!r}; choose one of {', '.join(known)}.{hint}")
+    return known[name], project
+
+
+async def _edit(
+    window: Any, path: Path, action: str, start: int, end: int, instruction: str, mends: bool
+) -> dict[str, Any]:
+    """Resolve one action on lines, counted from 1; the result is what `act --json` prints.
+
+    `mends`: the instruction is what a checker reports.
+    """
     from midfill.lsp.convert import to_json
     from midfill.text import Position, Range
 
     document = window.open(path)
     text = document.text
-    if end == start and action != "fix":
+    if end == start and not mends:
         # One line means the definition around it: an empty selection at its first character.
         line = text.line(start - 1)
         first = Position(start - 1, len(line) - len(line.lstrip()))
         where = Range(first, first)
     else:
         where = Range(Position(start - 1, 0), Position(end - 1, len(text.line(end - 1))))
-    problems = [(where, instruction)] if action == "fix" else []
+    problems = [(where, instruction)] if mends else []
     offered = await window.actions(document, where, problems)
     chosen = next((each for each in offered if (each.data or {}).get("action") == action), None)
     if chosen is None:
         reason = f"{action} is not possible on line {start}: there is no code that it applies to."
         return {"edits": [], "text": str(text), "attempts": 0, "reason": reason, "millis": {"total": 0.0}}
-    resolved = await window.resolve(chosen, "" if action == "fix" else instruction)
+    resolved = await window.resolve(chosen, "" if mends else instruction)
     edits = window.edits_of(resolved)
     result = resolved.data["result"]
     return {
@@ -482,12 +508,35 @@ def _models_compare(options: argparse.Namespace) -> int:
 
 
 def _trust(options: argparse.Namespace) -> int:
-    from midfill import elsewhere
+    from midfill import elsewhere, trust
 
-    origin = elsewhere.trust(options.url)
+    path = trust.place(Path(options.what))
+    if "://" not in options.what and path.parent.is_dir():
+        return _trust_actions(path)
+    origin = elsewhere.trust(options.what)
     _tell(f"Code may be sent to {origin} from now on, where the setting midfill.engine says so.")
     if origin.startswith("http:"):
         _tell("Without https, everybody on the way can read it.")
+    return 0
+
+
+def _trust_actions(path: Path) -> int:
+    """Use a project's actions as they are now; what is wrong with them is said."""
+    from midfill import trust
+    from midfill.edits import custom
+
+    data = trust.read(path, own=False)
+    if data is None or path.name != trust.NAME:
+        raise UsageError(
+            f"There is no {trust.NAME} in {path.parent}; name a folder that has one, or a server as https://HOST."
+        )
+    trust.remember(data, path, "trusted")
+    read = custom.parse(data, str(path))
+    for action in read.actions.values():
+        print(f"{action.id:30} {action.title}")
+    for problem in read.problems:
+        _tell(problem)
+    _tell(f"The actions of {path} are used from now on, until the file changes.")
     return 0
 
 

@@ -159,6 +159,10 @@ class Editor:
         def show_message(params: types.ShowMessageParams) -> None:
             self.messages.append(params.message)
 
+        @client.feature(types.WINDOW_SHOW_MESSAGE_REQUEST)
+        def ask(_: types.ShowMessageRequestParams) -> types.MessageActionItem | None:
+            return None
+
         @client.feature(types.WINDOW_WORK_DONE_PROGRESS_CREATE)
         def create(_: types.WorkDoneProgressCreateParams) -> None:
             return None

@@ -83,6 +83,8 @@ class Config:
     """In percent of the lines: the client should ask before an edit deletes more."""
     confirm_edits: bool = field(default=False, metadata={"is": "true or false"})
     """Whether the client should ask before it applies an edit of a model."""
+    project_actions: bool = field(default=True, metadata={"is": "true or false"})
+    """Whether the actions of a project's `.midfill.toml` are used, once its user has said that they may be."""
     gpu_layers: int = field(default=-1, metadata={"is": "a whole number", "from": -1, "to": 1000})
     """How many layers of a model a graphics card computes, if llama.cpp was built for one; -1: as many as fit."""
     flash_attention: str = field(default="auto", metadata={"is": '"auto", "on" or "off"'})

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import platform
+from pathlib import Path
 from typing import Any
 
 import psutil
 
 import midfill
+from midfill import trust
 from midfill.app import local_engine
 from midfill.config import Config
+from midfill.edits import custom
 from midfill.engine.base import CancelToken, Part, Request, Role, Usage
 from midfill.errors import MidfillError
 from midfill.models import catalog
@@ -34,6 +37,7 @@ async def examine() -> dict[str, Any]:
         "models": [_model(role, problems) for role in ("complete", "edit")],
         "problems": problems,
     }
+    _look_at_actions(problems)
     needed = sum(model["bytes"] for model in findings["models"] if model["usable"]) + 500_000_000
     if memory.available < needed:
         problems.append(
@@ -85,6 +89,23 @@ def _engine(problems: list[dict[str, str]]) -> dict[str, str] | None:
             )
         )
         return None
+
+
+def _look_at_actions(problems: list[dict[str, str]]) -> None:
+    """What is wrong with the user's file of actions, and with that of the folder at hand."""
+    for folder, own in ((trust.config_dir(), True), (Path.cwd(), False)):
+        path = folder / trust.NAME
+        try:
+            data = trust.read(path, own)
+        except MidfillError as error:
+            problems.append(_problem(str(error), ""))
+            continue
+        if data is not None and not own and trust.verdict(data) != "trusted":
+            problems.append(
+                _problem(f"The actions of {path} are not used.", f"To use them, run `midfill trust {folder}`.")
+            )
+        elif data is not None:
+            problems.extend(_problem(each, "") for each in custom.parse(data, str(path)).problems)
 
 
 def _model(role: Role, problems: list[dict[str, str]]) -> dict[str, Any]:

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import platformdirs
-
 from midfill.config import Backend
 from midfill.engine.base import ModelInfo, Role
 from midfill.errors import ModelError, UsageError
 from midfill.models import families
+from midfill.trust import config_dir
 
 if TYPE_CHECKING:
     from midfill.engine.openai import Place
@@ -85,14 +84,8 @@ def trusted() -> set[str]:
     return set()
 
 
-def folder() -> Path:
-    """Of the user's own settings: `MIDFILL_CONFIG`, or where the system has such things."""
-    chosen = os.environ.get("MIDFILL_CONFIG")
-    return Path(chosen) if chosen else Path(platformdirs.user_config_dir("midfill", appauthor=False))
-
-
 def _file() -> Path:
-    return folder() / "trusted-servers"
+    return config_dir() / "trusted-servers"
 
 
 def _model(backend: Backend, role: Role) -> str:

@@ -47,14 +47,17 @@ async def start() -> AsyncIterator[Start]:
         capabilities: types.ClientCapabilities,
         settings: dict[str, Any] | None = None,
         command: list[str] | None = None,
+        root: str = "file:///project",
+        listen: Callable[[LanguageClient], None] = lambda _: None,
     ) -> LanguageClient:
         client = make_test_lsp_client()
         clients.append(client)
+        listen(client)
         await client.start_io(
             *(command or [sys.executable, str(HERE / "scripted_server.py"), json.dumps(answers)])
         )
         client.answer = await client.initialize_session(  # type: ignore[attr-defined]
-            types.InitializeParams(capabilities, root_uri="file:///project", initialization_options=settings)
+            types.InitializeParams(capabilities, root_uri=root, initialization_options=settings)
         )
         return client
 

@@ -41,9 +41,11 @@ ALLOWED = {
     "midfill.edits": (*CORE, "midfill.engine.base"),
     "midfill.edits.render": ("jinja2",),
     "midfill.stats": ("midfill.index.store",),
+    "midfill.trust": ("midfill.errors", "platformdirs"),
     "midfill.lsp": (
         *CORE,
         "midfill.stats",
+        "midfill.trust",
         "midfill.engine.base",
         "midfill.index",
         "midfill.completion",

@@ -176,7 +176,8 @@ export class Server {
 function settings(): object {
   const all = vscode.workspace.getConfiguration().get<Record<string, unknown>>("midfill", {});
   const { command, python, preview, trace, ...rest } = all;
-  return rest;
+  // A workspace that is not trusted brings no actions, whatever its user once said of its file.
+  return { ...rest, projectActions: rest.projectActions !== false && vscode.workspace.isTrusted };
 }
 
 export function expanded(path: string): string {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from midfill.config import Config
 from midfill.document import Document
-from midfill.edits import explain, imports, testing, work
+from midfill.edits import custom, explain, imports, testing, work
 from midfill.edits.actions import ACTIONS, Action
 from midfill.edits.diff import moved
 from midfill.edits.offer import Offer, propose
@@ -94,6 +94,8 @@ async def resolve(
     asking = Asking(config, engine, cancel, report)
     patch, target, reason = None, None, None
     try:
+        if action.own:
+            action, wish = await custom.instructed(action, document, wish)
         if action.form == "tests":
             patch, target = await _tests(document, wish, asking, project)
         else:

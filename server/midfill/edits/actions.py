@@ -8,7 +8,7 @@ from typing import Literal
 Kind = Literal["refactor.rewrite", "refactor.extract", "quickfix", "source"]
 Target = Literal["documentable", "annotatable", "definition", "testable", "code", "selection", "diagnostic", "gap"]
 Form = Literal["documentation", "annotations", "rewrite", "tests", "explanation", "review"]
-Check = Literal["signature", "comments", "names", "adds"]
+Check = Literal["signature", "comments", "names", "adds", "annotations", "parses"]
 
 DEFAULT_INSTRUCTION = "Refactor this code: make it simpler and clearer without changing what it does."
 
@@ -19,7 +19,8 @@ class Action:
 
     `on`: what must be there for it to be offered. `form`: how the answer is asked for and what comes of it.
     `instruction`: what the model is told; empty where the user tells it. `checks`: what must hold besides what
-    holds for every edit. `languages`: ids; empty means all.
+    holds for every edit. `languages`: ids; empty means all. `own`: it is of a `.midfill.toml`, and its instruction
+    is a template (`edits/custom.py`).
     """
 
     id: str
@@ -30,6 +31,7 @@ class Action:
     instruction: str = ""
     checks: tuple[Check, ...] = ()
     languages: tuple[str, ...] = ()
+    own: bool = False
 
     @property
     def command(self) -> str | None:

@@ -6,23 +6,20 @@ by the user's code, is put in afterwards and is never a control part, so it cann
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal
 
+from midfill.edits import render
 from midfill.engine.base import ModelInfo, Part, Template
 from midfill.errors import ModelError
 
 Speaker = Literal["system", "user", "assistant"]
 
-# A chat template that is longer than this is no chat template; and so long may rendering it take.
-LONGEST, SECONDS = 100_000, 10
+# A chat template that is longer than this is no chat template.
+LONGEST = 100_000
 
 
 @dataclass(frozen=True)
@@ -206,15 +203,4 @@ def _render(template: Template, messages: Sequence[tuple[str, str]]) -> tuple[st
         "bos_token": template.begin,
         "eos_token": template.end,
     }
-    task = json.dumps({"source": template.source, "variables": variables})
-    # -I: nothing of the working folder or the environment takes part.
-    command = [sys.executable, "-I", str(Path(__file__).with_name("render.py"))]
-    try:
-        done = subprocess.run(command, input=task.encode(), capture_output=True, timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        return "", "it takes too long"
-    except OSError as error:
-        return "", str(error)
-    if done.returncode:
-        return "", done.stderr.decode("utf-8", "replace").strip() or "it takes too much time or memory"
-    return done.stdout.decode("utf-8", "replace"), ""
+    return render.apart("chat", template.source, variables)

@@ -315,7 +315,26 @@ def _nothing(before: Document, after: Document, scope: Scope) -> str | None:
     return None
 
 
-_CHECKS = {"signature": _nothing, "comments": _comments_only, "names": _names_only, "adds": _adds}
+def _annotations_only(before: Document, after: Document, scope: Scope) -> str | None:
+    """Of Python code, whose own tree says so."""
+    if _without_annotations(before.code) != _without_annotations(after.code):
+        return "The edit would change more than annotations."
+    return None
+
+
+def _parses(before: Document, after: Document, scope: Scope) -> str | None:
+    """No new error is there in any edit; this lets none remain."""
+    return "The file has a syntax error." if error_count(after) else None
+
+
+_CHECKS = {
+    "signature": _nothing,
+    "comments": _comments_only,
+    "names": _names_only,
+    "adds": _adds,
+    "annotations": _annotations_only,
+    "parses": _parses,
+}
 
 
 @cache

@@ -268,13 +268,19 @@ def _instruction(document: Document, wish: Wish, action: Action, scope: Scope) -
     """What the model is asked, and what its answer must hold to."""
     if action.form == "rewrite" and action.on == "diagnostic":
         messages = " ".join(problem.message for problem in wish.problems)
-        return prompt.mending(_listed(document, wish, scope)), verify.Rules(action.checks, messages)
+        mending = prompt.mending(_listed(document, wish, scope))
+        if action.own:
+            return f"{action.instruction}\n\n{mending}", verify.Rules(
+                action.checks, f"{wish.instruction} {messages}"
+            )
+        return mending, verify.Rules(action.checks, messages)
     if action.id == "extract":
         lines = document.text.slice(wish.start, wish.end)
         instruction = prompt.marked(action.instruction, lines, document.language.id if document.language else "")
         return instruction, verify.Rules(action.checks)
     if action.instruction:
-        return action.instruction, verify.Rules(action.checks)
+        # What its user has written may ask for what an action of ours never does.
+        return action.instruction, verify.Rules(action.checks, wish.instruction if action.own else "")
     instruction = wish.instruction.strip() or DEFAULT_INSTRUCTION
     return instruction, verify.Rules(action.checks, instruction)
 
@@ -287,10 +293,11 @@ def _place(document: Document, wish: Wish, action: Action) -> Span:
         start = min(problem.start for problem in wish.problems)
         end = max(problem.end for problem in wish.problems)
         return near_problems(document, start, end)
-    if action.id == "extract":
-        definition = definition_at(document, wish.start, wish.end)
-        if definition is not None and definition.kind != "class":
-            return definition.start, definition.end
+    definition = definition_at(document, wish.start, wish.end)
+    if action.id == "extract" and definition is not None and definition.kind != "class":
+        return definition.start, definition.end
+    if action.own and action.on == "definition" and definition is not None:
+        return definition.start, definition.end
     return wish.start, wish.end
 
 

@@ -7,13 +7,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from lsprotocol import types
 
 from midfill.document import Document
-from midfill.edits import ACTIONS, Problem, Project, Reading, Result, Target, Wish, propose, rebased, resolve
+from midfill.edits import Problem, Project, Reading, Result, Target, Wish, propose, rebased, resolve
 from midfill.edits.work import Report
 from midfill.engine.base import CancelToken
 from midfill.errors import EditRejected, MidfillError, UsageError
@@ -76,7 +74,8 @@ async def act(server: Server, data: dict[str, Any]) -> tuple[Document, Result]:
 
     async def edit(document: Document, wish: Wish, cancel: CancelToken, report: Report) -> Result:
         project = _project(server, document)
-        result = await resolve(document, wish, server.config, server.engine, cancel, report, project=project)
+        actions = server.own_actions.of(document.uri)
+        result = await resolve(document, wish, server.config, server.engine, cancel, report, actions, project)
         if wish.action == "refactor" and wish.instruction.strip():
             server.last_instruction = wish.instruction.strip()
         return result
@@ -110,9 +109,9 @@ async def work_on(
         raise EditRejected(_CHANGED)
     cancel = CancelToken()
     wish = _wish(server, document, data)
-    action = ACTIONS.get(wish.action)
+    action = server.own_actions.of(document.uri).get(wish.action)
     server.doubt("explain" if action and action.command else "edit")
-    progress = Progress(server, title_of(data), on_cancel=cancel.cancel)
+    progress = Progress(server, title_of(server, data), on_cancel=cancel.cancel)
 
     def report(message: str, tokens: int, fraction: float) -> None:
         progress.report(f"{message} ({tokens} tokens)" if tokens else message, int(fraction * 100))
@@ -130,10 +129,10 @@ async def work_on(
 
 def _project(server: Server, document: Document) -> Project | None:
     """Where a document is, for whoever looks for its tests."""
-    path = path_of(document.uri)
+    path = convert.path_of(document.uri)
     if path is None:
         return None
-    folders = [each for uri in server.workspace.folders if (each := path_of(uri)) and each in path.parents]
+    folders = [each for uri in server.workspace.folders if (each := convert.path_of(uri)) and each in path.parents]
     root = max(folders, key=lambda each: len(each.parts), default=path.parent)
 
     def read(path: Path) -> Document | None:
@@ -162,9 +161,9 @@ def _require_creation(server: Server, target: Target) -> None:
         raise EditRejected(f"This editor cannot create files for a server; create {target.path} and ask again.")
 
 
-def title_of(data: dict[str, Any]) -> str:
+def title_of(server: Server, data: dict[str, Any]) -> str:
     """What an action is called where it is at work."""
-    action = ACTIONS.get(str(data.get("action")))
+    action = server.own_actions.of(str(data.get("uri"))).get(str(data.get("action")))
     return f"Midfill: {action.title}" if action else "Midfill"
 
 
@@ -216,7 +215,8 @@ def _list(server: Server, document: Document, params: types.CodeActionParams) ->
     resolves = bool(client and client.resolve_support and "edit" in client.resolve_support.properties)
     actions = []
     given = dict(zip(problems, params.context.diagnostics, strict=True))
-    for offer in propose(document, start, end, problems, server.last_instruction):
+    known = server.own_actions.of(document.uri).values()
+    for offer in propose(document, start, end, problems, server.last_instruction, known):
         action = offer.action
         if params.context.only and not any(_within(action.kind, only) for only in params.context.only):
             continue
@@ -284,12 +284,6 @@ def _wish(server: Server, document: Document, data: dict[str, Any]) -> Wish:
 
 def _problem(server: Server, document: Document, diagnostic: types.Diagnostic) -> Problem:
     return Problem(*convert.offsets(document.text, diagnostic.range, server.encoding), diagnostic.message)
-
-
-def path_of(uri: str) -> Path | None:
-    """The path of a file's URI; None for what is no file."""
-    parts = urlsplit(uri)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
 def _asks(capabilities: types.ClientCapabilities) -> bool:

@@ -31,7 +31,7 @@ async def _apply(server: Server, request: dict[str, Any]) -> dict[str, Any]:
     except MidfillError as error:
         server.say(str(error))
         return {"applied": False, "attempts": 0, "reason": str(error), "millis": {"total": 0.0}}
-    title = title_of(request)
+    title = title_of(server, request)
     if result.reason is not None:
         server.say(f"{title}: {result.reason}", types.MessageType.Warning)
         return {"applied": False, **told(result)}

@@ -147,7 +147,8 @@ def _explain(server: Server, params: dict[str, Any]) -> dict[str, Any] | None:
     uri = (params.get("textDocument") or {}).get("uri")
     at = params.get("position")
     position = types.Position(at["line"], at["character"]) if at else None
+    problems = server.own_actions.problems
     for known in reversed(server.history):
         if (uri is None or known.uri == uri) and (position is None or known.position == position):
-            return known.explanation
+            return {**known.explanation, "problems": problems} if problems else known.explanation
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lsprotocol import types
 
-from midfill.lsp import code_action, commands, completion, copilot, explain, index, sync, warm
+from midfill.lsp import code_action, commands, completion, copilot, explain, index, own_actions, sync, warm
 from midfill.lsp.feedback import Feedback
 from midfill.lsp.progress import show_loading
 from midfill.lsp.server import Server
@@ -20,6 +20,7 @@ def register(server: Server) -> None:
     code_action.register(server)
     commands.register(server)
     explain.register(server)
+    own_actions.register(server)
     warm.register(server)
     index.register(server)
     show_loading(server)
@@ -36,6 +37,7 @@ def register(server: Server) -> None:
         # Not earlier, because before this a server may not send messages, and wrong settings make one.
         server.configure(server.settings_at_start)
         server.index.start()
+        server.own_actions.look()
 
     @server.feature(types.SHUTDOWN)
     async def shutdown(_: None) -> None:
@@ -46,4 +48,5 @@ async def close(server: Server) -> None:
     """End what works for the window. Once more does no harm."""
     server.warm.stop()
     server.index.stop()
+    server.own_actions.stop()
     await server.engine.close()

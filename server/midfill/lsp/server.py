@@ -36,6 +36,7 @@ from midfill.errors import MidfillError
 from midfill.index.symbols import path_below
 from midfill.lsp import convert
 from midfill.lsp.index import Indexes
+from midfill.lsp.own_actions import OwnActions
 from midfill.lsp.warm import Warmth
 from midfill.text import Encoding
 
@@ -77,6 +78,7 @@ class Server(LanguageServer):
         self.running: Running | None = None
         self.warm = Warmth(self)
         self.index = Indexes(self)
+        self.own_actions = OwnActions(self)
         self.settings_at_start: object = None
         self.last_instruction = ""
         self.serves_documents: bool | None = None

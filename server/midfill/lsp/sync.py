@@ -43,3 +43,4 @@ def register(server: Server) -> None:
     def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
         server.configure(server.settings_in(params.settings))
         server.index.follow()
+        server.own_actions.look()
