@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import json
+import signal
 import sys
 import urllib.error
 import urllib.request
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,14 +18,21 @@ from urllib.parse import urlsplit
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from conftest import capabilities_of
+from conftest import HERE, capabilities_of
 from midfill.cli import main
+from midfill.lsp import web
 from midfill.lsp.convert import to_json
+from midfill.lsp.lifecycle import register
+from midfill.lsp.server import Server
+
+sys.path.insert(0, str(HERE.parent / "unit"))
+
+from scripted import ScriptedEngine
 
 Serve = Callable[..., Awaitable[str]]
-SCRIPTED = Path(__file__).with_name("scripted_server.py")
+SCRIPTED = HERE / "scripted_server.py"
 URI = "inmemory://demo/shop.py"
 
 
@@ -106,6 +117,63 @@ async def test_null_is_how_emacs_says_that_it_knows_inline_completion(serve: Ser
             assert ("completionProvider" in answer["capabilities"]) == menu, "else it would be offered twice"
 
 
+async def test_a_lost_connection_leaves_nothing_behind() -> None:
+    engine = ScriptedEngine(["one"], hold=asyncio.Event())
+    windows: weakref.WeakSet[Server] = weakref.WeakSet()
+
+    def make() -> Server:
+        server = Server(lambda _: engine)
+        register(server)
+        windows.add(server)
+        return server
+
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(web.run(make, address.set_result))
+    socket = await connect(await address)
+    asking = asyncio.create_task(Window(socket).complete("x = "))
+    while not engine.requests:
+        await asyncio.sleep(0.01)
+    socket.transport.abort()
+    with pytest.raises(ConnectionClosed):
+        await asking
+    # The documents go with the window.
+    async with asyncio.timeout(10):
+        while windows:
+            engine.listeners.clear()
+            gc.collect()
+            await asyncio.sleep(0.01)
+    assert engine.closed and len(asyncio.all_tasks()) == 2, "this one and the one that serves"
+    serving.cancel()
+    await asyncio.wait([serving])
+
+
+async def test_a_message_that_is_too_large_ends_its_connection_only(serve: Serve) -> None:
+    address = await serve(command=(str(SCRIPTED), json.dumps(["one"]), "--ws"))
+    socket = await connect(address)
+    async with connect(address) as other:
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.send('"' + "x" * web.MESSAGE_BYTES)
+            await asyncio.wait_for(socket.recv(), 30)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1009
+        assert await Window(other).complete("x = ") == ["one"]
+
+
+async def test_ctrl_c_ends_it_though_a_page_is_open() -> None:
+    command = (sys.executable, "-m", "midfill", "serve", "--ws")
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    try:
+        assert process.stdout is not None
+        address = (await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip()
+        async with connect(address):
+            process.send_signal(signal.SIGINT)
+            _, said = await asyncio.wait_for(process.communicate(), 20)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    assert process.returncode == 130 and said.decode().splitlines()[-1] == "midfill: Interrupted."
+
+
 async def test_nonsense_ends_nothing(serve: Serve) -> None:
     address = await serve(command=(str(SCRIPTED), json.dumps(["one"]), "--ws"))
     async with connect(address) as socket:
@@ -174,7 +242,7 @@ async def test_a_page_is_served_and_nothing_beside_it(serve: Serve, tmp_path: Pa
 
     assert await asyncio.to_thread(get, "/") == (200, "text/html", "<p>here</p>")
     assert (await asyncio.to_thread(get, "/code.js"))[:2] == (200, "text/javascript")
-    for path in ("/../secret.txt", "/%2e%2e/secret.txt", f"/{tmp_path}/secret.txt", "/none", "//"):
+    for path in ("/../secret.txt", "/%2e%2e/secret.txt", f"/{tmp_path}/secret.txt", "/none", "/%00", "//"):
         status, _, body = await asyncio.to_thread(get, path)
         assert "secret" not in body and (status == 404 or path == "//"), path
     async with connect(f"ws://{url.netloc}/?token={url.fragment}"):

@@ -1,6 +1,7 @@
 /** What the editor shows first, for each language. */
 export const samples = {
   python: {
+    name: "Python",
     file: "shop.py",
     text: `"""A shop and what is in it."""
 
@@ -15,6 +16,7 @@ def total(items):
     `,
   },
   typescript: {
+    name: "TypeScript",
     file: "shop.ts",
     text: `interface Item {
   net: number;
@@ -31,6 +33,7 @@ function total(items: Item[]): number {
   `,
   },
   go: {
+    name: "Go",
     file: "shop.go",
     text: `package shop
 

@@ -51,6 +51,8 @@ EMPTY: Mapping[str, Any] = MappingProxyType({})
 class Server(LanguageServer):
     """One editor window. `documents` holds the newest snapshot of each open file."""
 
+    protocol: _Protocol
+
     def __init__(
         self,
         engine: Callable[[Callable[[], Config]], Engine],
@@ -199,6 +201,14 @@ class _Protocol(LanguageServerProtocol):
     lsp_text_document__did_open: Any = None
     lsp_text_document__did_change: Any = None
     lsp_text_document__did_close: Any = None
+    # Theirs remember every protocol that has asked, with its server and all documents.
+    get_message_type = LanguageServerProtocol.get_message_type.__wrapped__  # type: ignore[assignment]
+    get_result_type = LanguageServerProtocol.get_result_type.__wrapped__  # type: ignore[assignment]
+
+    def drop_requests(self) -> None:
+        """Cancel what is asked for, on either side, since the client has gone."""
+        for future in tuple(self._request_futures.values()):
+            future.cancel()
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """Answer a request whose parameters make no sense; pygls would leave its sender waiting for ever."""

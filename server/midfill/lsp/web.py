@@ -8,6 +8,7 @@ a browser tells truthfully; and the host's name, so that no other name can be ma
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import json
 import logging
@@ -21,6 +22,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pygls.exceptions import JsonRpcException
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from midfill.lsp.lifecycle import close
@@ -29,8 +31,8 @@ from midfill.lsp.server import Server
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
-# The largest message, which is a file as a whole.
-MESSAGE_BYTES = 64 * 1024 * 1024
+# The largest message, which is a file as a whole. A larger one ends its connection.
+MESSAGE_BYTES = 16 * 1024 * 1024
 # The page needs nothing from elsewhere, sends nothing there, and is in no other's frame. Monaco has inline styles
 # and starts its worker from a blob.
 POLICY = (
@@ -59,6 +61,7 @@ async def run(
         try:
             await _talk(server, socket)
         finally:
+            server.protocol.drop_requests()
             await close(server)
 
     # Nothing is gained by compressing what stays on this machine.
@@ -76,16 +79,18 @@ async def _talk(server: Server, socket: ServerConnection) -> None:
     """Hand each message to the server, until its client leaves."""
     protocol = server.protocol
     protocol.set_writer(_Writer(socket), include_headers=False)
-    async for data in socket:
-        try:
-            message = json.loads(data, object_hook=protocol.structure_message)
-            if getattr(message, "method", None) == "exit":
-                # pygls would end the process, which serves other windows.
-                return
-            protocol.handle_message(message)
-        except Exception as error:
-            log.exception("A message makes no sense.")
-            server.report_server_error(error, JsonRpcException)
+    # A page that is closed says good-bye as seldom as one that crashes.
+    with contextlib.suppress(ConnectionClosed):
+        async for data in socket:
+            try:
+                message = json.loads(data, object_hook=protocol.structure_message)
+                if getattr(message, "method", None) == "exit":
+                    # pygls would end the process, which serves other windows.
+                    return
+                protocol.handle_message(message)
+            except Exception as error:
+                log.exception("A message makes no sense.")
+                server.report_server_error(error, JsonRpcException)
 
 
 class _Writer:
@@ -94,8 +99,10 @@ class _Writer:
     def __init__(self, socket: ServerConnection) -> None:
         self._socket = socket
 
-    def write(self, data: bytes) -> Awaitable[None]:
-        return self._socket.send(data, text=True)
+    async def write(self, data: bytes) -> None:
+        # Who has gone needs no answer.
+        with contextlib.suppress(ConnectionClosed):
+            await self._socket.send(data, text=True)
 
     def close(self) -> Awaitable[None]:
         return self._socket.close()
@@ -132,7 +139,11 @@ class _Door:
         if self._page is None:
             return _response(HTTPStatus.UPGRADE_REQUIRED, "This is a language server: connect by WebSocket.")
         root = self._page.resolve()
-        file = (root / unquote(path).lstrip("/")).resolve()
+        try:
+            file = (root / unquote(path).lstrip("/")).resolve()
+        except ValueError:
+            # A name with a null in it.
+            file = root.parent
         if file == root:
             file = root / "index.html"
         if not file.is_relative_to(root) or not file.is_file():
