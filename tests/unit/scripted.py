@@ -23,22 +23,28 @@ class ScriptedEngine:
 
     An answer that is an exception is raised. With `hold`, an answer stops before its last chunk until the event is
     set or the request is cancelled; one that begins with "<slow>" (not part of it) waits there for half a second.
-    Alternatives are separated by "<or>". With `loads`, the first request tells of a model being loaded.
+    Alternatives are separated by "<or>". With `loads`, the first request tells of a model being loaded. Unless it
+    `continues`, its answers are written from their beginning on.
     `requests` are those received, `warmed` those that only evaluate.
     """
 
     def __init__(
-        self, answers: Sequence[str | Exception], hold: asyncio.Event | None = None, loads: bool = False
+        self,
+        answers: Sequence[str | Exception],
+        hold: asyncio.Event | None = None,
+        loads: bool = False,
+        continues: bool = False,
     ) -> None:
         self.answers = list(answers)
         self.hold = hold
         self.loads = loads
+        self.continues = continues
         self.requests: list[Request] = []
         self.warmed: list[Request] = []
         self.listeners: list[Callable[[Event], None]] = []
 
     def info(self, role: Role) -> ModelInfo:
-        return ModelInfo(f"scripted-{role}", "qwen2.5-coder", 8192)
+        return ModelInfo(f"scripted-{role}", "qwen2.5-coder", 8192, continues=self.continues)
 
     def subscribe(self, listener: Callable[[Event], None]) -> None:
         self.listeners.append(listener)

@@ -54,6 +54,17 @@ def test_a_draft_is_tried_again_after_a_while(payoff: Payoff) -> None:
     assert any(payoff.length(rewriting) for _ in range(300))
 
 
+def test_what_one_rewrite_did_not_repeat_the_next_may(payoff: Payoff) -> None:
+    rewriting = Ground(4, rewriting=True)
+    for _ in range(20):
+        payoff.judged(rewriting, 0, 15)
+        payoff.judged(Ground(4), 7, 7)
+    learned = payoff.length(Ground(4))
+    payoff.starts()
+    assert payoff.length(rewriting) == LENGTHS[-1]
+    assert payoff.length(Ground(4)) == learned
+
+
 def test_no_draft_pays_where_a_batch_costs_as_much_as_its_tokens_one_by_one() -> None:
     payoff = Payoff()
     for tokens in range(1, LENGTHS[-1] + 2):

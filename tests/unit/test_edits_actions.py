@@ -384,21 +384,72 @@ def test_large_code_is_changed_by_blocks() -> None:
 # -- what the model is told ------------------------------------------------------------------------------------
 
 
-def test_a_method_is_shown_with_its_class_and_with_other_files() -> None:
-    source = (
-        "class Shop(Base):\n    def price(self, item):\n        return 1\n\n"
-        "    def total(self):‸\n        return 2\n\n\ndef other():\n    pass\n"
-    )
-    document, start, end = selected(source, "a.py")
-    engine = ScriptedEngine(["def total(self):\n    return 3"])
-    wish = Wish("refactor", start, end, "x", symbols="def fetch(url: str) -> bytes: ...\n" + "y" * 2000)
+SHOP = (
+    "class Shop(Base):\n    def price(self, item):\n        return 1\n\n"
+    "    def total(self):‸\n        return 2\n\n\ndef other():\n    pass\n"
+)
+
+
+def told(action: str, answer: str, marked: str = SHOP) -> str:
+    """The prompt of the first request."""
+    document, start, end = selected(marked, "a.py")
+    engine = ScriptedEngine([answer])
+    wish = Wish(action, start, end, "x", symbols="def fetch(url: str) -> bytes: ...\n" + "y" * 2000)
     result = asyncio.run(resolve(document, wish, Config(), engine, CancelToken()))
     assert result.reason is None
-    prompt = "".join(part.text for part in engine.requests[0].prompt)
+    return "".join(part.text for part in engine.requests[0].prompt)
+
+
+def test_a_long_method_is_shown_with_its_class_and_with_other_files() -> None:
+    long = SHOP.replace("return 2\n", "return 2\n" + "        x = 1\n" * 500)
+    prompt = told("refactor", "    return 2\n=======\n    return 3\n>>>>>>> REPLACE", long)
     assert "class Shop(Base):\n    def price(self, item):\n```" in prompt
     assert "def fetch(url: str) -> bytes: ...\n```" in prompt
     assert "yyy" not in prompt
     assert "def other" not in prompt
+
+
+def test_a_method_is_rewritten_without_its_class_which_would_be_written_too() -> None:
+    prompt = told("refactor", "def total(self):\n    return 3")
+    assert "Shop" not in prompt
+    assert "def fetch(url: str) -> bytes: ...\n```" in prompt
+
+
+@pytest.mark.parametrize(
+    ("path", "marked", "instruction", "head"),
+    [
+        ("a.py", "class A:\n    @cached\n    async def f(self):‸\n        return 1\n", "Be quick.",
+         "@cached\nasync def f"),
+        ("a.py", "def f(a):‸\n    return a\n", "Add types.", "def f"),
+        ("a.py", "def f(a):‸\n    return a\n", "Rename `f` to g.", "def"),
+        ("a.py", "def f(a):‸\n    return a\n", "Cache its results.", ""),
+        ("a.py", "def f(a):‸\n    return a\n", "Move the loop to a helper.", ""),
+        ("a.py", "x = 1‸\n", "Be quick.", ""),
+        ("a.go", "package a\n\nfunc (s *Shop) total() int {‸\n\treturn 1\n}\n", "Be quick.",
+         "func (s *Shop) total"),
+        ("a.java", "class A {\r\n  @Override\r\n  public int f() {‸\r\n    return 1;\r\n  }\r\n}\r\n", "Be quick.",
+         "@Override\npublic int f"),
+        ("a.java", "class A {\n  public int f() {‸\n    return 1;\n  }\n}\n", "Return a long.", ""),
+        ("a.ts", "class A {\n\tf(a) {‸\n\t\treturn a;\n\t}\n}\n", "Be quick.", "f"),
+    ],
+)  # fmt: skip
+def test_a_rewrite_begins_as_the_code_does(path: str, marked: str, instruction: str, head: str) -> None:
+    document, start, end = selected(marked, path)
+    engine = ScriptedEngine([RuntimeError("enough")], continues=True)
+    with pytest.raises(RuntimeError, match="enough"):
+        asyncio.run(resolve(document, Wish("refactor", start, end, instruction), Config(), engine, CancelToken()))
+    language = document.language
+    assert language is not None
+    prompt = "".join(part.text for part in engine.requests[0].prompt)
+    assert prompt.endswith(f"```{language.id}\n{head}")
+
+
+def test_what_the_model_goes_on_with_is_put_behind_the_beginning() -> None:
+    document, start, end = selected("class A:\n    def f(self):‸\n        return 1\n", "a.py")
+    engine = ScriptedEngine(["(self):\n    return 2\n```"], continues=True)
+    wish = Wish("refactor", start, end, "Return 2.")
+    result = asyncio.run(resolve(document, wish, Config(), engine, CancelToken()))
+    assert str(document.edited(result.edits).text) == "class A:\n    def f(self):\n        return 2\n"
 
 
 # -- delivery --------------------------------------------------------------------------------------------------

@@ -40,6 +40,15 @@ _OF_SIGNATURE = re.compile(
     r"|keyword\w*|renam\w*|async\w*|await\w*|coroutine\w*|static\w*|public|private|protected|export\w*|variadic)\b",
     re.IGNORECASE,
 )
+# Words of an instruction that speaks of what stands before a definition's name, or of other definitions.
+_OF_HEAD = re.compile(
+    r"decorat|cache|memo|propert|deprecat|overrid|overload|abstract|generic|template|context ?manager"
+    r"|\b(?:helper|extract|split|class|module|interface|constant|import|const|inline|doc)"
+    r"|\b(?:async|await|coroutine|static|public|private|protected|export|unsafe|extern|virtual)",
+    re.IGNORECASE,
+)
+_OF_TYPES = re.compile(r"\b(?:typ|return|result|nullable|optional|void|error)", re.IGNORECASE)
+_KEYWORD = re.compile(r"\b(?:def|fn|fun|func|function)\s+$")
 _MODIFIERS = frozenset(
     (
         "async",
@@ -106,6 +115,25 @@ def refused(before: Document, scope: Scope, code: str, rules: Rules, added: Sequ
         or next(filter(None, (_CHECKS[check](before, after, scope) for check in rules.checks)), None)
         or python_refused(before, before.edited(imports.together(before, edit, added)))
     )
+
+
+def head_to_keep(document: Document, scope: Scope, rules: Rules) -> str:
+    """How the answer must begin: a definition's code up to its name or, when it may be renamed, to before it.
+
+    Empty when the scope is not one definition, or when the instruction may be about what stands there. Many
+    languages write a type before the name.
+    """
+    definition = scope.definition
+    if definition is None or rules.asks(_OF_HEAD) or "adds" in rules.checks:
+        return ""
+    text = document.text
+    before = text.slice(scope.start, definition.name_start)
+    if rules.asks(_OF_TYPES) and not _KEYWORD.search(before):
+        return ""
+    renamed = rules.asks(_MAY_DROP) or rules.names(definition.name)
+    head = before.rstrip() if renamed else before + text.slice(definition.name_start, definition.name_end)
+    bare = "\n".join(line.removeprefix(scope.indentation) for line in head.splitlines())
+    return bare if scope.code.startswith(bare) else ""
 
 
 def python_refused(before: Document, after: Document) -> str | None:

@@ -240,17 +240,22 @@ async def _rewrite(document: Document, wish: Wish, action: Action, asking: Askin
     instruction, rules = _instruction(document, wish, action, scope)
     around = surroundings.around(document, scope, wish.symbols)
     whole = scope.end - scope.start <= WHOLE
-    ask = prompt.rewrite if whole else prompt.blocks
-    turns = ask(scope.code, name, instruction, around)
+    if whole:
+        # A small model that is told of the type writes all of it, instead of the member that it was given.
+        turns = prompt.rewrite(scope.code, name, instruction, replace(around, type=""))
+    else:
+        turns = prompt.blocks(scope.code, name, instruction, around)
     mark = prompt.fence(scope.code)
-    begun = f"{mark}{name}\n" if whole else blocks.OPENING
+    given = whole and asking.engine.info(asking.role).continues
+    head = verify.head_to_keep(document, scope, rules) if given else ""
+    begun = f"{mark}{name}\n{head}" if whole else blocks.OPENING
     stop = (f"\n{mark}",) if whole else ()
     most = len(scope.code) // 3 + _ROOM if whole else _BLOCKS_TOKENS
     while True:
         written = await asking.answer(turns, begun, most, stop, scope.code)
         try:
             code, lines = imports.taken_out(
-                written if whole else blocks.applied(scope.code, begun + written), scope.code
+                head + written if whole else blocks.applied(scope.code, begun + written), scope.code
             )
         except EditRejected as refusal:
             turns = asking.again(turns, begun + written, str(refusal))

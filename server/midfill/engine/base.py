@@ -104,7 +104,8 @@ class ModelInfo:
 
     `context` is how many tokens prompt and answer may have together. `doubt`: a sentence for the user, where the
     model does not seem to fit the role. `template` is the file's own, where it has one; `stops` are the texts of
-    the tokens that end an answer besides those that the vocabulary names.
+    the tokens that end an answer besides those that the vocabulary names. `continues`: whether the model goes on
+    with an answer that was begun for it; one behind a server that takes nothing but a conversation begins anew.
     """
 
     name: str
@@ -113,6 +114,7 @@ class ModelInfo:
     doubt: str = ""
     template: Template | None = None
     stops: tuple[str, ...] = ()
+    continues: bool = True
 
 
 @dataclass(frozen=True, slots=True)

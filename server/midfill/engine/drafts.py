@@ -38,8 +38,9 @@ _FIRST |= {Ground(2, True): 0.7, Ground(3, True): 0.8, Ground(4, True): 0.92}
 _NEXT = {ground: 0.95 if ground.rewriting else 0.85 for ground in _FIRST}
 # Weight of the newest of the observations that are averaged.
 _NEWS = 0.1
-# A draft must promise so many times the tokens a millisecond of none: who waits notices a wrong one more.
-_WORTHY = 1.3
+# A draft must promise so many times the tokens a millisecond of none: who waits for a line notices a wrong one
+# more. A rewrite is long, and what counts is its sum.
+_WORTHY, _WORTHY_REWRITING = 1.3, 1.05
 # How fast it is forgotten that drafts did not pay, at each place where one was possible and not made.
 _FORGET = 0.01
 
@@ -125,6 +126,11 @@ class Payoff:
             change = min(milliseconds, 4 * known) - known
             self._cost[tokens] = known + _NEWS * change if known else milliseconds
 
+    def starts(self) -> None:
+        """Another answer begins. How much of an old text comes again is a matter of the wish, not of the model."""
+        for ground in filter(lambda each: each.rewriting, _FIRST):
+            self._first[ground], self._next[ground] = _FIRST[ground], _NEXT[ground]
+
     def judged(self, ground: Ground, held: int, drafted: int) -> None:
         """Of a draft that rested on this, the first `held` tokens were right."""
         if not drafted:
@@ -136,12 +142,13 @@ class Payoff:
     def length(self, ground: Ground) -> int:
         """How many tokens of a guess to draft: as many as give the most tokens a millisecond."""
         first, following = self._first[ground], min(self._next[ground], 0.98)
+        worthy = _WORTHY_REWRITING if ground.rewriting else _WORTHY
 
         def tokens(draft: int) -> float:
             return 1 + first * (1 - following**draft) / (1 - following)
 
         def gain(draft: int) -> float:
-            return tokens(draft) / self.cost(draft + 1) / (_WORTHY if draft else 1)
+            return tokens(draft) / self.cost(draft + 1) / (worthy if draft else 1)
 
         best = max(LENGTHS, key=gain)
         if best == 0:
