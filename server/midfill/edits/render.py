@@ -45,7 +45,7 @@ def apart(kind: Kind, source: str, variables: dict[str, Any]) -> tuple[str, str]
     try:
         done = subprocess.run(command, input=task.encode(), capture_output=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired:
-        return "", "it takes too long"
+        return "", "it takes too much time or memory"
     except OSError as error:
         return "", str(error)
     if done.returncode:
