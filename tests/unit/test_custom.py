@@ -128,7 +128,7 @@ def test_the_documentation_is_right() -> None:
     text = (Path(__file__).parents[2] / "docs" / "actions.md").read_text("utf-8")
     read = parsed(text.partition("```toml\n")[2].partition("```")[0])
     assert read.problems == ()
-    assert list(read.actions) == ["log-entry-and-exit", "translate-comments", "say-why-it-is-ignored"]
+    assert list(read.actions) == ["use-f-strings", "comment-the-steps", "remove-what-is-unused"]
     words = set(re.findall(r"\w+", text))
     assert {*custom.KEYS, *custom.PLACES, *custom.VARIABLES, *get_args(Check), *render.FILTERS} <= words
 
@@ -289,7 +289,7 @@ def test_an_action_on_diagnostics_is_told_them() -> None:
     (offer,) = propose(document, start, end, [Problem(start, end, "no y")], actions=[action])
     assert offer.title == "Midfill: Log it: no y"
     _, told = asked(action, "«x = y»\n", "x = 1", problems=("no y",))
-    assert told.startswith("Log no y.\n\nFix this code. A checker reports:\n- line 1, `x = y`: no y\n")
+    assert told.startswith("Log no y.\n\nA checker reports:\n- line 1, `x = y`: no y\n")
 
 
 def test_a_definition_is_changed_whole_though_a_part_is_selected() -> None:

@@ -1,11 +1,10 @@
 """Actions of the user's and the project's own: the file `.midfill.toml`, and the templates of its instructions.
 
     [[action]]
-    name = "Log entry and exit"
-    languages = ["python"]
+    name = "Comment the steps"
     on = "definition"
-    instruction = "Log a message with `logger.debug` when {{ name }} is entered and when it is left."
-    checks = ["signature"]
+    instruction = "Put a comment above each step of `{{ name }}` that says why it is done."
+    checks = ["comments"]
 
 Such an action can only tell the model what to do with the code at hand: it names no model, no server and no
 file, and its edit is verified like every other.

@@ -79,9 +79,14 @@ def blocks(code: str, language: str, instruction: str, around: Around = _NOWHERE
 
 
 def mending(problems: Sequence[tuple[int, str, str]]) -> str:
-    """The instruction of a repair; `problems` are (line in the code from 1, the text of that line, message)."""
+    """The instruction of a repair."""
+    return f"Fix this code. {reported(problems)}\nChange as little as possible."
+
+
+def reported(problems: Sequence[tuple[int, str, str]]) -> str:
+    """What a checker says; `problems` are (line in the code from 1, the text of that line, message)."""
     listed = "\n".join(f"- line {number}, `{line.strip()}`: {message}" for number, line, message in problems)
-    return f"Fix this code. A checker reports:\n{listed}\nChange as little as possible."
+    return f"A checker reports:\n{listed}"
 
 
 def marked(instruction: str, lines: str, language: str) -> str:

@@ -273,12 +273,11 @@ def _instruction(document: Document, wish: Wish, action: Action, scope: Scope) -
     """What the model is asked, and what its answer must hold to."""
     if action.form == "rewrite" and action.on == "diagnostic":
         messages = " ".join(problem.message for problem in wish.problems)
-        mending = prompt.mending(_listed(document, wish, scope))
+        listed = _listed(document, wish, scope)
         if action.own:
-            return f"{action.instruction}\n\n{mending}", verify.Rules(
-                action.checks, f"{wish.instruction} {messages}"
-            )
-        return mending, verify.Rules(action.checks, messages)
+            told = f"{action.instruction}\n\n{prompt.reported(listed)}"
+            return told, verify.Rules(action.checks, f"{wish.instruction} {messages}")
+        return prompt.mending(listed), verify.Rules(action.checks, messages)
     if action.id == "extract":
         lines = document.text.slice(wish.start, wish.end)
         instruction = prompt.marked(action.instruction, lines, document.language.id if document.language else "")
