@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Kind = Literal["chat", "instruction"]
 
 # Of the process: seconds of the processor and bytes of memory, and how long it may take on a busy machine.
-SECONDS, BYTES, PATIENCE = 2, 1_000_000_000, 10
+SECONDS, BYTES, PATIENCE = 2, 1_000_000_000, 60
 # Characters of an instruction that is rendered.
 LONGEST = 8000
 # What an instruction may use. A filter that is not here could reach attributes by their name.
