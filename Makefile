@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup models demo demo-web check format test test-engines test-editors bench eval eval-quick vscode web clean
+.PHONY: setup models demo demo-web check format test test-engines test-editors bench eval eval-quick eval-edits vscode web clean
 
 setup: $(READY)
 
@@ -93,12 +93,19 @@ eval: models
 	@mkdir -p build/eval
 	@$(WITH_PEER) $(BIN)/python tests/eval/run.py "$(EVAL)" \
 		--json build/eval/eval.json --plot build/eval/eval.png --curve build/eval/confidence.svg
+	@$(BIN)/python tests/eval/edits.py "$(EVAL)" --json build/eval/edits.json
 
 # A sample, without the peer if its server is not there.
 eval-quick: models
 	@test -d "$(EVAL)" || { echo "Say where the data is: make $@ EVAL=path/to/data."; exit 2; }
 	@$(if $(PEER_BUILT),$(WITH_PEER)) $(BIN)/python tests/eval/run.py "$(EVAL)" \
 		--limit 2 --minutes 4 --systems midfill,raw,infill
+
+# The edits of code actions beside the same model's zero-shot answers.
+eval-edits: models
+	@test -d "$(EVAL)" || { echo "Say where the data is: make $@ EVAL=path/to/data."; exit 2; }
+	@mkdir -p build/eval
+	@$(BIN)/python tests/eval/edits.py "$(EVAL)" --json build/eval/edits.json
 
 # The extension carries the server's wheel, which it can install in an environment of its own.
 vscode:
