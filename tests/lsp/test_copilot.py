@@ -253,6 +253,29 @@ async def test_other_suggestions_when_cycling_and_in_a_panel(begin: Begin) -> No
     assert client.of("PanelSolutionsDone") == [{"panelId": "p", "status": "OK"}]
 
 
+@pytest.mark.parametrize("token", [None, "panel-1"])
+async def test_the_panel_of_newer_clients(begin: Begin, token: str | None) -> None:
+    marked = "x = '🙂' + ‸\n"
+    client = await begin("copilot.el", ["12<or>34"], marked)
+    document = {"uri": URI, "version": 0}
+    at = doc(marked)["position"]
+    request = {"textDocument": document, "position": at, "partialResultToken": token}
+    answer = await client.request("textDocument/copilotPanelCompletion", request)
+    told = [each for each in client.of("$/progress") if each["token"] == token]
+    items = answer["items"] or [item for each in told for item in each["value"]["items"]]
+    assert bool(answer["items"]) is (token is None), "an item comes once, in the answer or before it"
+    assert [(item["insertText"], item["range"]) for item in items] == [
+        (text, {"start": at, "end": at}) for text in ("12", "34")
+    ]
+    assert {item["command"]["command"] for item in items} == {"github.copilot.didAcceptPanelCompletionItem"}
+    client.notify("textDocument/didShowCompletion", {"item": items[1]})
+    await client.request("workspace/executeCommand", items[1]["command"])
+    figures = stats.summary(stats.read())
+    assert [figures[name] for name in ("shown", "accepted")] == [1, 1]
+    unknown = {**request, "textDocument": {"uri": "file:///other.py"}}
+    assert await client.request("textDocument/copilotPanelCompletion", unknown) == {"items": []}
+
+
 async def test_an_older_copilot_el_is_told_its_version(begin: Begin) -> None:
     marked = "x = ‸\n"
     client = await begin("copilot.el", ["12"], marked)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 
 from midfill.document import Document
 from midfill.edits import Problem, Project, Reading, Result, Target, Wish, propose, rebased, resolve
@@ -25,6 +26,7 @@ KINDS = [
     types.CodeActionKind.QuickFix,
     types.CodeActionKind.Source,
 ]
+_DISCARD = types.MessageActionItem("Discard")
 _CHANGED = "The file has changed since the action was offered; ask again."
 # Bytes of another file that is read to extend it.
 _LARGEST_READ = 1_000_000
@@ -32,18 +34,22 @@ T = TypeVar("T")
 _CHANGED_MEANWHILE = "The code changed while the edit was made; ask again."
 
 
-def register(server: Server) -> None:
+def register(server: Server, capabilities: types.ClientCapabilities) -> None:
+    # A client that knows commands only knows no options either.
     options = types.CodeActionOptions(code_action_kinds=KINDS, resolve_provider=True)
+    client = capabilities.text_document.code_action if capabilities.text_document else None
+    literals = client is not None and client.code_action_literal_support is not None
 
-    @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)
-    def code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
+    @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options if literals else None)
+    def code_action(params: types.CodeActionParams) -> Sequence[types.CodeAction | types.Command]:
         document = server.documents.get(params.text_document.uri)
         if document is None:
             return []
         if params.range.start == params.range.end:
             # Editors ask wherever the cursor rests, and no other message of theirs tells where it is.
             server.warm.soon(document.uri, convert.offsets(document.text, params.range, server.encoding)[0])
-        return _list(server, document, params)
+        actions = _list(server, document, params, resolves=literals and _resolves(client))
+        return actions if literals else [action.command for action in actions if action.command is not None]
 
     @server.feature(types.CODE_ACTION_RESOLVE)
     async def code_action_resolve(action: types.CodeAction) -> types.CodeAction:
@@ -86,6 +92,8 @@ async def act(server: Server, data: dict[str, Any]) -> tuple[Document, Result]:
     if result.target is not None:
         _require_creation(server, result.target)
         document = result.target.document
+    if reason := await _not_wanted(server, title_of(server, data), result):
+        return document, replace(result, edits=(), patch=None, reason=reason)
     newest = server.documents.get(document.uri)
     if newest is document or (newest is None and result.target is not None):
         return document, result
@@ -127,6 +135,27 @@ async def work_on(
         progress.end()
 
 
+async def _not_wanted(server: Server, title: str, result: Result) -> str | None:
+    """Why an edit is not to be made. A client that marks no edits for its user to confirm is asked to ask."""
+    workspace = server.client_capabilities.workspace
+    client = workspace.workspace_edit if workspace else None
+    if (client and client.change_annotation_support) or not _needs_confirmation(server, result):
+        return None
+    why = "It deletes much of the code." if result.confirm else "Edits are to be confirmed."
+    params = types.ShowMessageRequestParams(
+        types.MessageType.Warning, f"{title}: apply the edit? {why}", [types.MessageActionItem("Apply"), _DISCARD]
+    )
+    try:
+        chosen = await server.window_show_message_request_async(params)
+    except JsonRpcException:
+        return f"{why} This editor cannot ask whether that is wanted."
+    return None if chosen is not None and chosen.title == "Apply" else "It was not confirmed."
+
+
+def _needs_confirmation(server: Server, result: Result) -> bool:
+    return server.config.confirm_edits or result.confirm
+
+
 def _project(server: Server, document: Document) -> Project | None:
     """Where a document is, for whoever looks for its tests."""
     path = convert.path_of(document.uri)
@@ -152,12 +181,9 @@ def _require_creation(server: Server, target: Target) -> None:
     """Raises `EditRejected` where a file is to be created and the client cannot do that."""
     workspace = server.client_capabilities.workspace
     client = workspace.workspace_edit if workspace else None
-    able = (
-        client
-        and client.document_changes
-        and types.ResourceOperationKind.Create in (client.resource_operations or ())
-    )
-    if target.creates and not able:
+    if target.creates and not (
+        client and types.ResourceOperationKind.Create in (client.resource_operations or ())
+    ):
         raise EditRejected(f"This editor cannot create files for a server; create {target.path} and ask again.")
 
 
@@ -200,19 +226,26 @@ def workspace_edit(server: Server, document: Document, result: Result, label: st
         document,
         server.encoding,
         label,
-        server.config.confirm_edits or result.confirm,
+        _needs_confirmation(server, result),
         workspace.workspace_edit if workspace else None,
         creates=result.target is not None and result.target.creates,
     )
 
 
-def _list(server: Server, document: Document, params: types.CodeActionParams) -> list[types.CodeAction]:
+def _resolves(client: types.CodeActionClientCapabilities | None) -> bool:
+    """Whether the client asks for an action's edit when it is wanted, and keeps the `data` till then."""
+    support = client.resolve_support if client else None
+    return bool(client and client.data_support and support and "edit" in support.properties)
+
+
+def _list(
+    server: Server, document: Document, params: types.CodeActionParams, resolves: bool
+) -> list[types.CodeAction]:
     start, end = convert.offsets(document.text, params.range, server.encoding)
     problems = [_problem(server, document, diagnostic) for diagnostic in params.context.diagnostics]
     capabilities = server.client_capabilities.text_document
     client = capabilities.code_action if capabilities else None
     tagged = bool(client and client.tag_support)
-    resolves = bool(client and client.resolve_support and "edit" in client.resolve_support.properties)
     actions = []
     given = dict(zip(problems, params.context.diagnostics, strict=True))
     known = server.own_actions.of(document.uri).values()

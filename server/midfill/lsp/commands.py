@@ -7,7 +7,7 @@ from typing import Any
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from midfill.errors import MidfillError
+from midfill.errors import EditRejected, MidfillError
 from midfill.lsp.code_action import act, title_of, told, workspace_edit
 from midfill.lsp.server import Server
 
@@ -26,12 +26,13 @@ def register(server: Server) -> None:
 
 async def _apply(server: Server, request: dict[str, Any]) -> dict[str, Any]:
     """Make the edit and have the client apply it. The result says what came of it; a refusal has a reason."""
+    title = title_of(server, request)
     try:
+        _require_edits(server)
         document, result = await act(server, request)
     except MidfillError as error:
         server.say(str(error))
         return {"applied": False, "attempts": 0, "reason": str(error), "millis": {"total": 0.0}}
-    title = title_of(server, request)
     if result.reason is not None:
         server.say(f"{title}: {result.reason}", types.MessageType.Warning)
         return {"applied": False, **told(result)}
@@ -42,3 +43,10 @@ async def _apply(server: Server, request: dict[str, Any]) -> dict[str, Any]:
         response = types.ApplyWorkspaceEditResult(False, "The editor cannot apply the edits of a server.")
     reason = None if response.applied else response.failure_reason or "The editor did not apply the edit."
     return {**told(result), "applied": response.applied, "reason": reason}
+
+
+def _require_edits(server: Server) -> None:
+    """Raises `EditRejected` before the model is asked for what the client could not apply."""
+    workspace = server.client_capabilities.workspace
+    if workspace is None or not workspace.apply_edit:
+        raise EditRejected("This editor cannot apply the edits of a server.")

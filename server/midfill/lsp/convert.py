@@ -155,7 +155,8 @@ def workspace_edit(
     """
     ranges = [lsp_range(document.text, edit.start, edit.end, encoding) for edit in edits]
     plain = [types.TextEdit(at, edit.text) for at, edit in zip(ranges, edits, strict=True)]
-    if capabilities is None or not capabilities.document_changes:
+    # Files are created by document changes, so who can do that knows those, also where it does not say so: Neovim.
+    if capabilities is None or not (capabilities.document_changes or capabilities.resource_operations):
         return types.WorkspaceEdit(changes={document.uri: plain})
     # Version 0 is one of a file that is not open.
     identifier = types.OptionalVersionedTextDocumentIdentifier(document.uri, document.version or None)

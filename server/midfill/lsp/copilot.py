@@ -20,6 +20,7 @@ from midfill.lsp.feedback import COPILOT_ACCEPTED, Feedback
 from midfill.lsp.server import Server
 from midfill.text import Encoding, Position
 
+PANEL_ACCEPTED = "github.copilot.didAcceptPanelCompletionItem"
 _SIGNED_IN = {"status": "OK", "user": ""}
 
 
@@ -65,6 +66,28 @@ def register(server: Server, feedback: Feedback) -> None:
         server.protocol.notify("PanelSolutionsDone", {"panelId": panel, "status": "OK"})
         return {"solutionCountTarget": len(found)}
 
+    @server.feature("textDocument/copilotPanelCompletion")
+    async def copilot_panel_completion(params: Any) -> dict[str, Any]:
+        document = server.documents.get(str(_of(params, "textDocument", "uri")))
+        where = _of(params, "position")
+        if document is None or where is None:
+            return {"items": []}
+        at = types.Position(int(where["line"]), int(where["character"]))
+        items = await suggest(server, feedback, document, at, invoked=True)
+        for number, item in enumerate(items, 1):
+            assert item.command is not None
+            item.command = types.Command(
+                f"Accept completion {number}", PANEL_ACCEPTED, arguments=item.command.arguments
+            )
+        found = [convert.to_json(item) for item in items]
+        token = params.get("partialResultToken")
+        if token is None:
+            return {"items": found}
+        # What was told while it was made is no part of the answer.
+        for each in found:
+            server.protocol.notify(types.PROGRESS, types.ProgressParams(token, {"items": [each]}))
+        return {"items": []}
+
     @server.feature("textDocument/copilotInlineEdit")
     def inline_edit(params: Any) -> dict[str, Any]:
         """Edits are made on request only, by code actions."""
@@ -90,6 +113,7 @@ def _register_account(server: Server) -> None:
 
 def _register_feedback(server: Server, feedback: Feedback) -> None:
     @server.command(COPILOT_ACCEPTED)
+    @server.command(PANEL_ACCEPTED)
     def accepted(suggestion: Any = None) -> None:
         feedback.accepted(suggestion)
 

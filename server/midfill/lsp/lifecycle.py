@@ -17,7 +17,6 @@ def register(server: Server) -> None:
     completion.register(server, feedback)
     if server.copilot:
         copilot.register(server, feedback)
-    code_action.register(server)
     commands.register(server)
     explain.register(server)
     own_actions.register(server)
@@ -27,6 +26,7 @@ def register(server: Server) -> None:
 
     @server.feature(types.INITIALIZE)
     def initialize(params: types.InitializeParams) -> None:
+        code_action.register(server, params.capabilities)
         client = params.capabilities.text_document
         if not server.copilot and (client is None or client.inline_completion is None):
             completion.register_fallback(server)
