@@ -167,16 +167,21 @@ async function window(browser, url, project) {
       await keys.type(title, { delay: 5 });
       await until(async () => (await self.choices())[0]?.includes(title), `the command ${title}`, 15_000);
       await keys.press("Enter");
-      await sleep(100);
+      await until(async () => !(await self.choices()).some((choice) => choice.includes(title)), "the command is taken");
     },
     /** Write a file of the project and open it, with the cursor behind the text `at`. */
     async edit(name, text, at = "") {
       writeFileSync(join(project, name), text);
-      await keys.press("Control+P");
-      await page.waitForSelector(".quick-input-widget:not([style*='display: none']) input");
-      await keys.type(name, { delay: 10 });
-      await until(async () => (await self.choices())[0]?.includes(name), `the file ${name}`, 30_000);
-      await keys.press("Enter");
+      const offered = async () => (await self.choices())[0]?.includes(name);
+      // VS Code looks for files when it is asked, and may have looked before this one was there.
+      await until(async () => {
+        await keys.press("Control+P");
+        await page.waitForSelector(".quick-input-widget:not([style*='display: none']) input");
+        await keys.type(name, { delay: 10 });
+        const found = await until(offered, name, 5000).catch(() => false);
+        await keys.press(found ? "Enter" : "Escape");
+        return found;
+      }, `the file ${name}`);
       await page.waitForSelector(`.tab.active[data-resource-name="${name}"]`);
       await page.waitForSelector(".monaco-editor.focused .view-line");
       const before = text.slice(0, text.indexOf(at) + at.length).split("\n");
@@ -193,7 +198,21 @@ async function window(browser, url, project) {
     async saved(name) {
       await keys.press("Control+S");
       await page.waitForSelector(".tab.active:not(.dirty)");
-      return readFileSync(join(project, name), "utf8");
+      // VS Code may still be writing, and then there is nothing or a part.
+      const read = () => readFileSync(join(project, name), "utf8");
+      return until(async () => {
+        const before = read();
+        await sleep(150);
+        return before === read() && before;
+      }, `${name} is written`);
+    },
+    /** Wait until what is saved is right. */
+    async holds(name, condition) {
+      let text;
+      const right = async () => condition((text = await self.saved(name)));
+      await until(right, "the file is right", 20_000).catch((error) => {
+        throw new Error(`${error.message}; it is:\n${text}`);
+      });
     },
     async menu() {
       await page.click("[id='midfill.midfill.midfill.status'] a");

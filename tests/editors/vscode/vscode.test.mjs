@@ -61,11 +61,11 @@ describe("VS Code", { concurrency: false }, () => {
     await vscode.keys.type("return ", { delay: 60 });
     const ghost = await vscode.waitForGhost(120_000);
     await vscode.shot("vscode-ghost-text");
-    assert.equal(await vscode.saved("shop.py"), `${SHOP}return `, "what is shown is not in the file");
+    await vscode.holds("shop.py", (text) => text === `${SHOP}return `); // What is shown is not in the file.
     await vscode.keys.type(ghost[0]);
     await until(async () => (await vscode.ghost()) === ghost.slice(1), "the rest stays");
     await vscode.keys.press("Tab");
-    await until(async () => (await vscode.saved("shop.py")) === `${SHOP}return ${ghost}`, "it is accepted");
+    await vscode.holds("shop.py", (text) => text === `${SHOP}return ${ghost}`);
     await until(() => kept()[1] >= 1 && kept()[0] >= 1, "the server has counted that");
   });
 
@@ -91,14 +91,13 @@ describe("VS Code", { concurrency: false }, () => {
     await vscode.keys.press("Enter");
     await until(async () => (await vscode.status()).icon.includes("loading"), "the status bar spins", 20_000);
     await until(async () => (await vscode.saved("area.py")).includes('"""'), "the docstring", 120_000);
-    const text = await vscode.saved("area.py");
-    assert.ok(text.endsWith(AREA.split("\n").slice(1).join("\n")), text);
+    await vscode.holds("area.py", (text) => text.endsWith(AREA.split("\n").slice(1).join("\n")));
   });
 
   check("a refactoring as told is shown as a difference, and applied when that is wanted", async () => {
     await vscode.edit("typed.py", AREA, "def ar");
     await vscode.command("Midfill: Refactor with AI");
-    await vscode.page.waitForSelector(".quick-input-widget input");
+    await vscode.page.waitForSelector(".quick-input-widget:has-text('What should change?') input");
     await vscode.keys.type("add float type hints");
     await vscode.shot("vscode-instruction");
     await vscode.keys.press("Enter");
@@ -107,13 +106,13 @@ describe("VS Code", { concurrency: false }, () => {
     await sleep(1000);
     await vscode.shot("vscode-preview");
     await vscode.button("Apply");
-    await until(async () => /width: float, height: float/.test(await vscode.saved("typed.py")), "it is applied");
+    await vscode.holds("typed.py", (text) => /width: float, height: float/.test(text));
   });
 
   check("a refactoring that is discarded leaves the file as it was", async () => {
     await vscode.edit("kept.py", AREA, "def ar");
     await vscode.command("Midfill: Refactor with AI");
-    await vscode.page.waitForSelector(".quick-input-widget input");
+    await vscode.page.waitForSelector(".quick-input-widget:has-text('What should change?') input");
     await vscode.keys.press("Control+A");
     await vscode.keys.type("add int type hints");
     await vscode.keys.press("Enter");
@@ -133,7 +132,7 @@ describe("VS Code", { concurrency: false }, () => {
     await vscode.keys.type("return ", { delay: 60 });
     await sleep(1500);
     assert.equal(await vscode.ghost(), "");
-    assert.equal(await vscode.saved("off.py"), "def double(number):\n    return ");
+    await vscode.holds("off.py", (text) => text === "def double(number):\n    return ");
     await vscode.menu();
     await vscode.choose("for this file");
     await until(async () => (await vscode.status()).icon.includes("sparkle"), "the status bar says on");
