@@ -340,6 +340,16 @@ async def test_settings_change_while_it_runs(start: Start, capabilities: Caps) -
         assert await ghost_text(client, at)
 
 
+async def test_empty_settings_leave_those_of_the_start(start: Start, capabilities: Caps) -> None:
+    client = await start(["1"], with_inline(capabilities), settings={"midfill": {"enabled": False}})
+    at = opened(client, "x = ‸\n")
+    for settings in ({}, None):
+        client.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings))
+        assert await ghost_text(client, at) == []
+    client.workspace_did_change_configuration(types.DidChangeConfigurationParams({"midfill": {}}))
+    assert await ghost_text(client, at)
+
+
 # -- edits -----------------------------------------------------------------------------------------------------
 
 

@@ -106,7 +106,12 @@ class Server(LanguageServer):
             self.doubt("complete")
 
     def settings_in(self, value: object) -> object:
-        """Clients send the settings bare or under the key `midfill`; those of Copilot send its settings bare."""
+        """Clients send the settings bare or under the key `midfill`; those of Copilot send its settings bare.
+
+        Nothing at all, as Emacs' eglot sends at the start, leaves what the client began with.
+        """
+        if not value:
+            return self.settings_at_start
         if isinstance(value, dict) and "midfill" in value:
             return value["midfill"]
         return self.settings_at_start if self.copilot else value
