@@ -26,7 +26,9 @@ async def begin(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.setenv("MIDFILL_CACHE", str(tmp_path_factory.mktemp("cache")))
     clients: list[LanguageClient] = []
 
-    async def begun(*folders: Path, editor: str = "vscode_languageclient_10", **settings: Any) -> LanguageClient:
+    async def begun(
+        *folders: Path, editor: str = "vscode_languageclient_10", root: Path | None = None, **settings: Any
+    ) -> LanguageClient:
         client: Any = make_test_lsp_client()
         client.watchers = []
 
@@ -40,6 +42,7 @@ async def begin(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
         clients.append(client)
         await client.start_io(sys.executable, str(HERE / "scripted_server.py"), json.dumps(["x"]))
         params = types.InitializeParams(capabilities_of(editor), initialization_options=settings)
+        params.root_uri = root.as_uri() if root else None
         params.workspace_folders = [types.WorkspaceFolder(folder.as_uri(), folder.name) for folder in folders]
         await client.initialize_session(params)
         return client
@@ -177,6 +180,12 @@ async def test_a_folder_that_is_removed_is_not_followed_any_more(begin: Begin, t
         client.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams([changed]))
     await until(lambda: known(two, "new"))
     assert not known(one, "new")
+
+
+async def test_a_client_without_folders_has_its_root_indexed(begin: Begin, tmp_path: Path) -> None:
+    root = filled(tmp_path / "shop", 2)
+    await begin(root=root)
+    await until(lambda: known(root, "f1"))
 
 
 async def test_leaving_while_indexing(begin: Begin, tmp_path: Path) -> None:
