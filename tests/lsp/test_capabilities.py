@@ -254,6 +254,8 @@ async def test_nothing_is_registered_with_a_client_that_cannot(start: Start, dyn
     def register(params: types.RegistrationParams) -> None:
         registered.extend(each.method for each in params.registrations)
 
+    if dynamic:
+        await until(lambda: registered)
     # What was sent before is here when the answer is.
     await explain(client)
     assert registered == ([types.WORKSPACE_DID_CHANGE_WATCHED_FILES] if dynamic else [])
