@@ -53,12 +53,15 @@ format: setup
 test: models
 	$(BIN)/pytest
 
-# What the editors' tests need is installed under build/editors, not into .venv. VS Code needs Node 20 and Chromium.
+# What the editors' tests need is installed under build/editors, not into .venv. VS Code and the page need Node 20 and
+# Chromium.
 EDITORS := build/editors
 
-test-editors: models vscode $(EDITORS)/site/.ready $(EDITORS)/vscode/.ready
+test-editors: models vscode web \
+		$(EDITORS)/site/.ready $(EDITORS)/vscode/.ready $(EDITORS)/web/.ready $(EDITORS)/debian/.ready
 	PYTHONPATH=$(EDITORS)/site timeout -k 10 600 $(BIN)/pytest tests/editors
 	timeout -k 10 600 node --test --test-reporter=spec tests/editors/vscode/vscode.test.mjs
+	timeout -k 10 600 node --test --test-reporter=spec tests/editors/web/web.test.mjs
 
 $(EDITORS)/site/.ready: tests/editors/requirements.txt
 	@$(BIN)/pip install --quiet --upgrade --target $(EDITORS)/site -r $<
@@ -69,6 +72,18 @@ $(EDITORS)/vscode/.ready: tests/editors/vscode/package.json tests/editors/vscode
 		test $$(id -u) = 0 || { echo "Missing: apt-get install chromium ripgrep."; exit 1; }; \
 		apt-get update -qq && apt-get install -y --no-install-recommends chromium ripgrep; fi
 	@tests/editors/vscode/install.sh $(EDITORS)/vscode
+	@touch $@
+
+$(EDITORS)/web/.ready: tests/editors/web/package.json
+	@mkdir -p $(@D) && cp $< $(@D)
+	@cd $(@D) && npm install --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(EDITORS)/debian/.ready: tests/editors/debian.sh
+	@if ! { command -v emacs && command -v vim && command -v kak; } >/dev/null; then \
+		test $$(id -u) = 0 || { echo "Missing: apt-get install emacs-nox vim kakoune."; exit 1; }; \
+		apt-get update -qq && apt-get install -y --no-install-recommends emacs-nox vim kakoune; fi
+	@$< $(@D)
 	@touch $@
 
 # The contract with a real llama-server, which is built on first use.

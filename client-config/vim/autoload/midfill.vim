@@ -1,0 +1,325 @@
+" The client: one server a Vim, and at most one suggestion on the screen.
+
+let s:ready = 0
+" By buffer: the version that the server has, and its lines.
+let s:versions = {}
+let s:lines = {}
+let s:item = {}
+let s:asked = 0
+" Where and of what text it was asked last: Vim tells of a typed letter twice.
+let s:place = []
+
+function! midfill#open() abort
+  let buffer = bufnr()
+  if !empty(&buftype) || empty(&filetype) || empty(expand('%')) || has_key(s:versions, buffer)
+    return
+  endif
+  if !exists('s:job')
+    call s:start()
+  elseif s:ready
+    call s:did_open(buffer)
+  endif
+endfunction
+
+function! s:start() abort
+  call prop_type_add('MidfillGhost', {'highlight': 'MidfillGhost'})
+  let s:job = job_start(g:midfill_command, {
+        \ 'in_mode': 'lsp', 'out_mode': 'lsp', 'err_io': 'null', 'noblock': 1,
+        \ 'out_cb': function('s:heard'), 'exit_cb': function('s:ended')})
+  if job_status(s:job) !=# 'run'
+    return s:tell('The program ' .. g:midfill_command[0] .. ' cannot be started: see g:midfill_command.')
+  endif
+  let client = {
+        \ 'general': {'positionEncodings': ['utf-8']},
+        \ 'workspace': {'applyEdit': v:true},
+        \ 'textDocument': {'inlineCompletion': {}},
+        \ 'experimental': {'midfill': {'askInstruction': v:true}}}
+  call s:request('initialize', {
+        \ 'processId': getpid(), 'clientInfo': {'name': 'vim'}, 'rootUri': s:uri(getcwd()), 'capabilities': client,
+        \ 'initializationOptions': g:midfill_settings}, function('s:initialized'))
+endfunction
+
+function! s:initialized(_) abort
+  let s:ready = 1
+  call s:notify('initialized', {})
+  for buffer in getbufinfo({'bufloaded': 1})
+    if empty(getbufvar(buffer.bufnr, '&buftype')) && !empty(getbufvar(buffer.bufnr, '&filetype')) && !empty(buffer.name)
+      call s:did_open(buffer.bufnr)
+    endif
+  endfor
+  if mode() =~# '^i'
+    let s:place = []
+    call midfill#ask()
+  endif
+endfunction
+
+function! s:ended(_, status) abort
+  call midfill#dismiss()
+  let s:ready = 0
+  unlet s:job
+  let s:versions = {}
+  call prop_type_delete('MidfillGhost')
+  if a:status
+    call s:tell('The server has ended (' .. a:status .. '). Open a file to start it again.')
+  endif
+endfunction
+
+" Documents
+
+function! s:did_open(buffer) abort
+  let s:versions[a:buffer] = 1
+  let s:lines[a:buffer] = getbufline(a:buffer, 1, '$')
+  call s:notify('textDocument/didOpen', {'textDocument': {
+        \ 'uri': s:uri(fnamemodify(bufname(a:buffer), ':p')), 'languageId': s:language(getbufvar(a:buffer, '&filetype')),
+        \ 'version': 1, 'text': join(s:lines[a:buffer], "\n") .. "\n"}})
+endfunction
+
+function! s:language(filetype) abort
+  return get({'sh': 'shellscript', 'cs': 'csharp', 'javascript.jsx': 'javascriptreact'}, a:filetype, a:filetype)
+endfunction
+
+" Tell the server of the lines that have changed since it was told last.
+function! s:sync(buffer) abort
+  let old = s:lines[a:buffer]
+  let new = getbufline(a:buffer, 1, '$')
+  if old ==# new
+    return
+  endif
+  let top = 0
+  let shorter = min([len(old), len(new)])
+  while top < shorter && old[top] ==# new[top]
+    let top += 1
+  endwhile
+  let bottom = 0
+  while bottom < shorter - top && old[-1 - bottom] ==# new[-1 - bottom]
+    let bottom += 1
+  endwhile
+  let text = join(map(new[top : len(new) - bottom - 1], 'v:val .. "\n"'), '')
+  let s:versions[a:buffer] += 1
+  let s:lines[a:buffer] = new
+  call s:notify('textDocument/didChange', {
+        \ 'textDocument': {'uri': s:uri(fnamemodify(bufname(a:buffer), ':p')), 'version': s:versions[a:buffer]},
+        \ 'contentChanges': [{'text': text, 'range': {
+        \   'start': {'line': top, 'character': 0}, 'end': {'line': len(old) - bottom, 'character': 0}}}]})
+endfunction
+
+function! midfill#close(buffer) abort
+  if has_key(s:versions, a:buffer)
+    call remove(s:versions, a:buffer)
+    call remove(s:lines, a:buffer)
+    if s:ready
+      call s:notify('textDocument/didClose', {'textDocument': {'uri': s:uri(fnamemodify(bufname(a:buffer), ':p'))}})
+    endif
+  endif
+endfunction
+
+" Suggestions
+
+function! midfill#ask() abort
+  let buffer = bufnr()
+  let place = [buffer, b:changedtick, line('.'), col('.')]
+  if place == s:place
+    return
+  endif
+  call midfill#dismiss()
+  let s:place = place
+  if !s:ready || !has_key(s:versions, buffer)
+    return
+  endif
+  call s:sync(buffer)
+  let s:asked += 1
+  call s:request('textDocument/inlineCompletion', {
+        \ 'textDocument': {'uri': s:uri(expand('%:p'))}, 'position': s:cursor(), 'context': {'triggerKind': 2}},
+        \ function('s:answered', [s:asked]))
+endfunction
+
+function! s:answered(asked, items) abort
+  if a:asked != s:asked || mode() !~# '^i' || type(a:items) != v:t_list || empty(a:items)
+    return
+  endif
+  let s:item = a:items[0]
+  let [first; rest] = split(s:item.insertText, "\n", 1)
+  call prop_add(line('.'), col('.'), {'type': 'MidfillGhost', 'text': empty(first) ? ' ' : first})
+  for line in rest
+    call prop_add(line('.'), 0, {'type': 'MidfillGhost', 'text': empty(line) ? ' ' : line, 'text_align': 'below'})
+  endfor
+  call s:notify('textDocument/didShowCompletion', {'item': s:item})
+endfunction
+
+function! midfill#shown() abort
+  return !empty(s:item)
+endfunction
+
+function! midfill#dismiss() abort
+  let s:asked += 1
+  let s:place = []
+  if !empty(s:item)
+    let s:item = {}
+    call prop_remove({'type': 'MidfillGhost', 'all': v:true})
+  endif
+endfunction
+
+function! midfill#accept() abort
+  let item = s:item
+  call midfill#dismiss()
+  let end = s:edit(bufnr(), item.range, item.insertText)
+  call cursor(end)
+  if has_key(item, 'command')
+    call s:request('workspace/executeCommand', {
+          \ 'command': item.command.command, 'arguments': item.command.arguments}, {_ -> 0})
+  endif
+  call midfill#ask()
+endfunction
+
+" Edits
+
+" Whether the server knows this buffer; says so where it does not.
+function! s:knows() abort
+  if !s:ready || !has_key(s:versions, bufnr())
+    call s:tell(exists('s:job') && !s:ready ? 'The server is not ready yet.' : 'The server does not know this buffer.')
+    return 0
+  endif
+  call s:sync(bufnr())
+  return 1
+endfunction
+
+function! midfill#actions() abort
+  if !s:knows()
+    return
+  endif
+  call s:request('textDocument/codeAction', {
+        \ 'textDocument': {'uri': s:uri(expand('%:p'))}, 'range': {'start': s:cursor(), 'end': s:cursor()},
+        \ 'context': {'diagnostics': []}}, function('s:choose'))
+endfunction
+
+function! s:choose(actions) abort
+  if empty(a:actions)
+    return s:tell('There is nothing to do here.')
+  endif
+  call popup_menu(map(copy(a:actions), 'v:val.title'), {'callback': {_, chosen -> s:chosen(a:actions, chosen)}})
+endfunction
+
+function! s:chosen(actions, chosen) abort
+  if a:chosen < 1
+    return
+  endif
+  let action = a:actions[a:chosen - 1]
+  let command = type(action.command) == v:t_dict ? action.command : action
+  if command.command ==# 'midfill.askInstruction'
+    let instruction = input('What should change? ')
+    if !empty(instruction)
+      call s:execute('midfill.refactor', [extend({'instruction': instruction}, command.arguments[0], 'keep')])
+    endif
+  else
+    call s:execute(command.command, command.arguments)
+  endif
+endfunction
+
+function! midfill#refactor(first, last, instruction) abort
+  if !s:knows()
+    return
+  endif
+  let [start, end] = a:first == a:last ? [s:cursor(), s:cursor()]
+        \ : [{'line': a:first - 1, 'character': 0}, {'line': a:last, 'character': 0}]
+  call s:execute('midfill.refactor', [
+        \ {'uri': s:uri(expand('%:p')), 'range': {'start': start, 'end': end}, 'instruction': a:instruction}])
+endfunction
+
+function! s:execute(command, arguments) abort
+  call s:tell('At work ...')
+  call s:request('workspace/executeCommand', {'command': a:command, 'arguments': a:arguments},
+        \ {result -> s:tell(type(result) == v:t_dict && !empty(get(result, 'reason')) ? result.reason : 'Done.')})
+endfunction
+
+function! midfill#why() abort
+  if !s:knows()
+    return
+  endif
+  call s:request('midfill/explain', {'textDocument': {'uri': s:uri(expand('%:p'))}},
+        \ {told -> s:tell(empty(told) ? 'Nothing was asked for yet.'
+        \   : join(filter([told.outcome, told.reason, told.message], 'type(v:val) == v:t_string'), ': '))})
+endfunction
+
+" Make an edit of the server's; returns where its end is.
+function! s:edit(buffer, range, text) abort
+  let start = a:range.start
+  let end = a:range.end
+  let lines = getbufline(a:buffer, 1, '$') + ['']
+  let before = strpart(lines[start.line], 0, start.character)
+  let new = split(before .. a:text, "\n", 1)
+  let place = [start.line + len(new), len(new[-1]) + 1]
+  let new[-1] ..= strpart(lines[end.line], end.character)
+  " Behind the last line stands one that is none.
+  let beyond = end.line == len(lines) - 1
+  if beyond && empty(new[-1])
+    call remove(new, -1)
+  endif
+  let old = min([end.line, len(lines) - 2]) - start.line + 1
+  let common = min([old, len(new)])
+  call setbufline(a:buffer, start.line + 1, new[: common - 1])
+  if len(new) > common
+    call appendbufline(a:buffer, start.line + common, new[common :])
+  elseif old > common
+    call deletebufline(a:buffer, start.line + common + 1, start.line + old)
+  endif
+  return place
+endfunction
+
+function! s:apply(edit) abort
+  let all = map(copy(get(a:edit, 'documentChanges', [])), '[v:val.textDocument.uri, v:val.edits]')
+        \ + items(get(a:edit, 'changes', {}))
+  for [uri, edits] in all
+    for buffer in keys(s:versions)
+      if s:uri(fnamemodify(bufname(str2nr(buffer)), ':p')) ==# uri
+        for each in reverse(sort(copy(edits), {one, other -> one.range.start.line - other.range.start.line}))
+          call s:edit(str2nr(buffer), each.range, each.newText)
+        endfor
+        call s:sync(str2nr(buffer))
+      endif
+    endfor
+  endfor
+endfunction
+
+" The wire
+
+function! s:request(method, params, Then) abort
+  call ch_sendexpr(s:job, {'method': a:method, 'params': a:params},
+        \ {'callback': {_, answer -> has_key(answer, 'error') ? s:tell(answer.error.message) : a:Then(get(answer, 'result', v:null))}})
+endfunction
+
+function! s:notify(method, params) abort
+  call ch_sendexpr(s:job, {'method': a:method, 'params': a:params})
+endfunction
+
+function! s:heard(_, message) abort
+  let method = get(a:message, 'method', '')
+  if method ==# 'window/showMessage'
+    call s:tell(a:message.params.message)
+  elseif has_key(a:message, 'id')
+    let result = v:null
+    if method ==# 'workspace/applyEdit'
+      call s:apply(a:message.params.edit)
+      let result = {'applied': v:true}
+    elseif method ==# 'workspace/configuration'
+      let result = map(copy(a:message.params.items), 'g:midfill_settings')
+    endif
+    " ch_sendexpr() answers numbered requests only.
+    let answer = json_encode({'jsonrpc': '2.0', 'id': a:message.id, 'result': result})
+    call ch_sendraw(s:job, 'Content-Length: ' .. len(answer) .. "\r\n\r\n" .. answer)
+  endif
+endfunction
+
+function! s:cursor() abort
+  return {'line': line('.') - 1, 'character': col('.') - 1}
+endfunction
+
+function! s:uri(path) abort
+  return 'file://' .. substitute(a:path, '[^A-Za-z0-9/._~-]', {found -> printf('%%%02X', char2nr(found[0]))}, 'g')
+endfunction
+
+function! s:tell(message) abort
+  " What is still to be drawn would be drawn over it.
+  redraw
+  echomsg 'Midfill: ' .. a:message
+  return 0
+endfunction
