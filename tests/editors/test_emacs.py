@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,13 +100,14 @@ def test_lsp_mode_shows_ghost_text_that_tab_accepts(lsp_mode: Emacs, tmp_path: P
 def test_eglot_completes_at_point(eglot: Emacs, tmp_path: Path) -> None:
     eglot.edit(tmp_path / "shop.py", SHOP, EGLOT_READY)
     eglot.keys("\x1b>    ret")
-    # completion-at-point, until the model is loaded.
-    for _ in range(20):
+
+    def completed() -> bool:
+        """What `completion-at-point` does to the text; nothing while the model is loaded."""
         eglot.press("\x1b\t")
-        eglot.until(lambda: eglot.eval("t"))
-        if eglot.text() != SHOP + "    ret":
-            break
-    eglot.until(lambda: eglot.text() != SHOP + "    ret", 30)
+        time.sleep(0.5)
+        return eglot.text() != SHOP + "    ret"
+
+    eglot.until(completed, 90)
     assert eglot.text().startswith(SHOP + "    return "), eglot.text()
 
 
