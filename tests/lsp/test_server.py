@@ -408,17 +408,18 @@ async def test_lists_actions_without_the_model(start: Start, capabilities: Caps)
     ]
 
 
-async def test_marks_actions_as_a_models_for_clients_that_know_the_tag(start: Start) -> None:
+@pytest.mark.parametrize("known", [[types.CodeActionTag.LlmGenerated], []])
+async def test_marks_actions_as_a_models_for_clients_that_know_the_tag(
+    start: Start, known: list[types.CodeActionTag]
+) -> None:
     capabilities = resolving(capabilities_of("neovim"))
     assert capabilities.text_document is not None
     assert capabilities.text_document.code_action is not None
-    capabilities.text_document.code_action.tag_support = types.CodeActionTagOptions(
-        [types.CodeActionTag.LlmGenerated]
-    )
+    capabilities.text_document.code_action.tag_support = types.CodeActionTagOptions(known)
     client = await start(["x"], capabilities)
     opened(client, FUNCTION)
     offered = await actions(client, span(0, 5, 5))
-    assert all(list(action.tags or ()) == [types.CodeActionTag.LlmGenerated] for action in offered)
+    assert offered and all(list(action.tags or ()) == known for action in offered)
 
 
 async def test_resolves_a_versioned_and_annotated_edit(start: Start) -> None:

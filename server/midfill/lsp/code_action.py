@@ -245,7 +245,8 @@ def _list(
     problems = [_problem(server, document, diagnostic) for diagnostic in params.context.diagnostics]
     capabilities = server.client_capabilities.text_document
     client = capabilities.code_action if capabilities else None
-    tagged = bool(client and client.tag_support)
+    tags = client.tag_support.value_set if client and client.tag_support else ()
+    tagged = types.CodeActionTag.LlmGenerated in tags
     actions = []
     given = dict(zip(problems, params.context.diagnostics, strict=True))
     known = server.own_actions.of(document.uri).values()
