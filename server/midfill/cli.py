@@ -209,6 +209,9 @@ def _serve_web(options: argparse.Namespace) -> int:
 
     if options.tcp or options.copilot:
         raise UsageError(f"--ws does not go with {'--tcp' if options.tcp else '--copilot'}.")
+    for origin in options.origin or []:
+        if not re.fullmatch(r"https?://[^/?#\s]+", origin):
+            raise UsageError(f"{origin!r} is no origin; write it as http://localhost:5173, without a path.")
     if options.page and not (options.page / "index.html").is_file():
         raise UsageError(f"The folder {options.page} has no index.html.")
 

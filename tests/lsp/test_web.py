@@ -258,6 +258,8 @@ async def test_a_page_is_served_and_nothing_beside_it(serve: Serve, tmp_path: Pa
         (["--ws", "--page", "."], "no index.html"),
         (["--ws", "--tcp", ":1"], "does not go with --tcp"),
         (["--ws", "--copilot"], "does not go with --copilot"),
+        (["--ws", "--origin", "localhost:5173"], "is no origin"),
+        (["--ws", "--origin", "http://localhost:5173/"], "without a path"),
     ],
 )
 def test_options_that_make_no_sense(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,7 @@
 /** The page with Monaco in a real browser, with the real server and model behind its WebSocket. */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -17,7 +17,10 @@ const SHOTS = join(ROOT, "build/editors/screenshots");
 const { chromium } = createRequire(join(INSTALLED, "package.json"))("playwright-core");
 const check = (name, body) => test(name, { timeout: 240_000 }, body);
 
-let server, address, browser, folder;
+// A host of its own, too, which ends with the tests.
+const folder = mkdtempSync(join(tmpdir(), "midfill-web-"));
+const own = { MIDFILL_CACHE: folder, MIDFILL_RUNTIME: folder, MIDFILL_LOGS: folder };
+let server, address, browser;
 
 async function open(url, { width = 1100, colours = "light" } = {}) {
   const page = await browser.newPage({ viewport: { width, height: 640 }, colorScheme: colours });
@@ -53,11 +56,10 @@ async function open(url, { width = 1100, colours = "light" } = {}) {
 }
 
 before(async () => {
-  folder = mkdtempSync(join(tmpdir(), "midfill-web-"));
   const page = join(ROOT, "client-config/web/page");
   // A group of its own, so that all that it starts ends with it.
   server = spawn(PROGRAM, ["serve", "--ws", "--page", page], {
-    env: { ...process.env, MIDFILL_CACHE: folder },
+    env: { ...process.env, ...own },
     stdio: ["ignore", "pipe", "inherit"],
     detached: true,
   });
@@ -71,13 +73,21 @@ before(async () => {
   });
 }, { timeout: 60_000 });
 
-after(async () => {
-  await browser?.close();
-  if (server?.exitCode === null) {
-    process.kill(-server.pid);
+after(() => browser?.close(), { timeout: 30_000 });
+
+// However the tests end, nothing outlives them.
+process.once("exit", () => {
+  try {
+    process.kill(-server.pid, "SIGKILL");
+  } catch {
+    // It has ended by itself, or was never started.
   }
+  execFileSync(PROGRAM, ["host", "--stop"], { env: { ...process.env, ...own }, stdio: "ignore", timeout: 20_000 });
   rmSync(folder, { recursive: true, force: true });
-}, { timeout: 30_000 });
+});
+for (const signal of ["SIGTERM", "SIGINT"]) {
+  process.once(signal, () => process.exit(1));
+}
 
 describe("Monaco in a page", { concurrency: false }, () => {
   check("typing shows ghost text that Tab accepts, and nothing is asked of any other place", async () => {
@@ -188,6 +198,17 @@ describe("Monaco in a page", { concurrency: false }, () => {
       socket.onerror = () => done("refused");
     }), `ws://${host}/?token=${token}`);
     assert.equal(outcome, "refused");
+    await page.close();
+  });
+
+  check("when the server goes, the page says so and keeps the text", async () => {
+    const { page, ...web } = await open(address);
+    await web.state("ready");
+    await page.keyboard.type("return 1", { delay: 30 });
+    const typed = await web.text();
+    process.kill(-server.pid);
+    await web.state("The server has gone");
+    assert.equal(await web.text(), typed);
     await page.close();
   });
 });
