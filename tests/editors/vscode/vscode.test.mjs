@@ -197,11 +197,12 @@ describe("VS Code", { concurrency: false }, () => {
 
   check("a server that dies is started again", async () => {
     await vscode.edit("again.py", SHOP, "all items.\"\"\"\n    ");
-    const killed = server.serving();
-    for (const pid of killed) {
+    const killed = Date.now();
+    for (const pid of server.serving()) {
       process.kill(Number(pid), "SIGKILL");
     }
-    await until(() => server.serving().some((pid) => !killed.includes(pid)), "there is another one");
+    const known = ({ ms, method }) => ms > killed && method === "textDocument/didOpen";
+    await until(() => server.wire().some(known), "another one knows the file");
     await until(async () => (await vscode.status()).icon.includes("sparkle"), "it is ready again");
     await vscode.keys.type("return ", { delay: 60 });
     await vscode.waitForGhost();
