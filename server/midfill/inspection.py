@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from midfill.completion import fim
 from midfill.edits import chat
 from midfill.engine.base import ModelInfo, Template
-from midfill.errors import MidfillError, UsageError
+from midfill.engine.tokens import tokens
+from midfill.errors import LoadError, MidfillError, UsageError
 from midfill.models import families, gguf
 
 PREFIX, SUFFIX = "def f(", "\n    pass\n"
@@ -26,6 +28,8 @@ _RECURRENT = (
     "lfm2",
     "plamo2",
 )
+# What converters call the tokens around a hole, now and formerly.
+_HOLE_KEYS = ("fim_pre", "fim_suf", "fim_mid", "prefix", "suffix", "middle")
 
 
 def inspect(path: Path, family: str | None = None) -> dict[str, Any]:
@@ -35,62 +39,48 @@ def inspect(path: Path, family: str | None = None) -> dict[str, Any]:
     """
     metadata, vocabulary = gguf.header(path.expanduser())
     problems: list[str] = []
-    row: families.Family | None = None
-    roles: tuple[str, ...] = ()
-    follows: bool | None = None
+    found: families.Detected | None = None
     try:
-        found = families.detect(metadata, vocabulary.keys(), family)
-        row, roles, follows = found.family, found.roles, found.follows
+        found = families.detect(metadata, vocabulary, family)
     except UsageError as error:
         if family:
             raise
         problems.append(str(error))
-    source, *marks = gguf.template(metadata, vocabulary)
-    template = Template(source, *marks) if source else None
+    row = found.family if found else None
+    roles = found.roles if found else ()
     form = _form(row, metadata, vocabulary, problems)
     if form is None:
         roles = tuple(role for role in roles if role != "complete")
     stops = row.stops if row else ()
-    ids = sorted({*(vocabulary[text] for text in stops if text in vocabulary), *_end(metadata)})
+    ids = sorted({*(vocabulary[text] for text in stops if text in vocabulary), *_ends(metadata, vocabulary)})
     parts = fim.prompt(form, PREFIX, "", SUFFIX) if form else ()
-    tokens: list[int] = []
+    numbers: list[int] = []
     try:
-        from midfill.engine import llama
-
-        with llama.vocabulary(path, stops) as tokenizer:
-            tokens = tokenizer.prompt(parts) if parts else tokens
-    except MidfillError as error:
-        problems.append(f"llama.cpp cannot read the vocabulary, so there are no tokens: {error}")
-    builtin = row is not None and row.name in chat.CHATS and follows is not False
-    kind = "file" if template else "builtin" if builtin else None
-    told = _conversation(row, template, problems) if kind else None
-    if row and follows is None and "edit" in row.roles:
-        problems.append(
-            "The file does not tell whether the model follows instructions; if it is a base model, use it for "
-            "completion only."
-        )
-    if row and not roles:
-        problems.append(f"The model fits no role. Choose instead {families.recommended('edit')}.")
-    architecture = str(metadata.get("general.architecture", ""))
-    context = metadata.get(f"{architecture}.context_length")
+        numbers = tokens(path.expanduser(), stops, parts)
+    except LoadError as error:
+        problems.append(f"llama.cpp cannot load the file, so there are no tokens: {error}.")
+    kind, told = _conversation(found, gguf.template(metadata, vocabulary), problems)
+    if kind is None:
+        roles = tuple(role for role in roles if role == "complete")
+    problems += _doubts(found, roles, metadata)
     return {
         "family": row.called if row else None,
         "roles": list(roles),
-        "context": context if isinstance(context, int) else row.context if row else None,
-        "licence": str(metadata.get("general.license") or (row.licence if row else "unknown")),
+        "context": gguf.context(metadata) or (row.context if row else None),
+        "licence": gguf.licence(metadata) or (found.licence if found else "unknown"),
         "fim": {
             "form": form.form if form else None,
             "example": {
                 "prefix": PREFIX,
                 "suffix": SUFFIX,
                 "prompt": "".join(part.text for part in parts),
-                "tokens": tokens,
+                "tokens": numbers,
             }
             if form
             else None,
             "stop": ids,
         },
-        "chat": {"template": kind if told else None, "example": told},
+        "chat": {"template": kind, "example": told},
         "problems": problems,
     }
 
@@ -113,30 +103,65 @@ def _form(
             f"completion {families.recommended('complete')}."
         )
         return None
+    # Converters write these keys, which Midfill does not need; where they are wrong, the prompt is not.
+    for key, text in zip(_HOLE_KEYS, 2 * (form.prefix, form.suffix, form.middle), strict=True):
+        told = metadata.get(f"tokenizer.ggml.{key}_token_id")
+        if text and told is not None and told != vocabulary[text]:
+            problems.append(
+                f"The file's {key}_token_id is {told!r}, but {text} is token {vocabulary[text]}, "
+                "which Midfill uses."
+            )
     return form
 
 
-def _end(metadata: dict[str, Any]) -> list[int]:
+def _ends(metadata: dict[str, Any], vocabulary: dict[str, int]) -> list[int]:
     """The ids that the file itself says end a text or a turn."""
     keys = ("eos", "eot", "eom")
     found = (metadata.get(f"tokenizer.ggml.{key}_token_id") for key in keys)
-    return [token for token in found if isinstance(token, int)]
+    return [token for token in found if isinstance(token, int) and token in vocabulary.values()]
+
+
+def _doubts(found: families.Detected | None, roles: Sequence[str], metadata: dict[str, Any]) -> list[str]:
+    """What the user should know of a model before choosing it."""
+    if found is None:
+        return []
+    doubts: list[str] = []
+    if gguf.context(metadata) is None:
+        doubts.append(f"The file does not tell its context; {found.family.context:,} tokens is the family's.")
+    if found.follows is None and {"edit", "explain"} & {*roles}:
+        good = "use it for completion only" if "complete" in roles else "it is of no use here"
+        doubts.append(
+            f"The file does not tell whether the model follows instructions; if it is a base model, {good}."
+        )
+    if not roles:
+        doubts.append(f"The model fits no role. Choose instead {families.recommended('edit')}.")
+    if isinstance(parts := metadata.get("split.count"), int) and parts > 1:
+        doubts.append(f"The model is in {parts} files, which must lie in the same folder; name the first of them.")
+    return doubts
 
 
 def _conversation(
-    row: families.Family | None, template: Template | None, problems: list[str]
-) -> dict[str, str] | None:
-    info = ModelInfo("", row.name if row else "", 0, template=template)
-    system = SYSTEM if template or (row and chat.CHATS[row.name].system) or row is None else ""
-    turns = [chat.Turn("user", USER)]
-    if system:
-        turns.insert(0, chat.Turn("system", system))
-    try:
-        parts = chat.conversation(info, turns, "")
-    except MidfillError as error:
-        problems.append(str(error))
-        return None
-    return {"system": system, "user": USER, "prompt": "".join(part.text for part in parts)}
+    found: families.Detected | None, template: tuple[str, str, str], problems: list[str]
+) -> tuple[str | None, dict[str, str] | None]:
+    """Whose chat template is used, and an example; the family's own where the file's cannot be."""
+    source, *marks = template
+    builtin = found is not None and found.family.name in chat.CHATS and found.follows is not False
+    name = found.family.name if found and builtin else ""
+    for kind, info in (
+        ("file", ModelInfo("", "", 0, template=Template(source, *marks)) if source else None),
+        ("builtin", ModelInfo("", name, 0) if builtin else None),
+    ):
+        if info is None:
+            continue
+        system = SYSTEM if info.template or chat.CHATS[name].system else ""
+        turns = [*([chat.Turn("system", system)] if system else []), chat.Turn("user", USER)]
+        try:
+            parts = chat.conversation(info, turns, "")
+        except MidfillError as error:
+            problems.append(str(error))
+            continue
+        return kind, {"system": system, "user": USER, "prompt": "".join(part.text for part in parts)}
+    return None, None
 
 
 def report(found: dict[str, Any]) -> str:

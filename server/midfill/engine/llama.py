@@ -96,12 +96,11 @@ class LlamaModel:
         # The callback object must live as long as the load.
         callback = llama.llama_progress_callback(report)
         parameters.progress_callback = callback
-        _complaints.clear()
+        _errors.clear()
         self._model = llama.llama_model_load_from_file(os.fsencode(file.path), parameters)
         if not self._model:
-            reason = _complaints[0] if _complaints else "llama.cpp gives no reason"
             raise LoadError(
-                f"{file.info.name} could not be loaded from {file.path}: {reason}. "
+                f"{file.info.name} could not be loaded from {file.path}: {_reason()}. "
                 f"Run `midfill models verify {file.info.name}`."
             )
         settings = llama.llama_context_default_params()
@@ -313,10 +312,10 @@ def vocabulary(path: Path, stops: Sequence[str] = ()) -> Iterator[Tokenizer]:
     llama = _library()
     parameters = llama.llama_model_default_params()
     parameters.vocab_only = True
-    _complaints.clear()
+    _errors.clear()
     model = llama.llama_model_load_from_file(os.fsencode(path), parameters)
     if not model:
-        raise LoadError(_complaints[0] if _complaints else "llama.cpp gives no reason")
+        raise LoadError(_reason())
     try:
         yield Tokenizer(llama.llama_model_get_vocab(model), stops)
     finally:
@@ -330,10 +329,18 @@ _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 _FULL, _ABORTED = 1, 2
 
 # GGML_LOG_LEVEL_WARN and GGML_LOG_LEVEL_ERROR, for which the bindings have no names.
-_WARNING, _ERROR = 2, 3
+_WARNING, _ERROR = 3, 4
 
-_complaints: deque[str] = deque(maxlen=20)
-"""The last warnings and errors of llama.cpp, oldest first."""
+_errors: deque[str] = deque(maxlen=20)
+"""The last errors that llama.cpp told, oldest first."""
+
+
+def _reason() -> str:
+    """Why llama.cpp could not load a model, in its own words."""
+    if not _errors:
+        return "llama.cpp gives no reason"
+    # The first is the cause; it may name the functions that pass it on.
+    return _errors[0].rpartition("error loading model: ")[2].rstrip(".")
 
 
 @cache
@@ -347,8 +354,9 @@ def _library() -> Any:
     def listen(level: int, text: bytes, _: Any) -> None:
         message = text.decode("utf-8", "replace").strip()
         if level in (_WARNING, _ERROR):
-            _complaints.append(message)
             log.info("llama.cpp: %s", message)
+        if level == _ERROR:
+            _errors.append(message)
 
     # Kept on the module, since llama.cpp calls it for as long as the process lives.
     llama_cpp.midfill_listener = llama_cpp.llama_log_callback(listen)

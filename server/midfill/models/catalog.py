@@ -189,21 +189,19 @@ def add(name: str, file: Path, *, role: Role | None = None, family: str | None =
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise UsageError(f"Cannot read {file}: {error.strerror}.") from None
-    found = families.detect(metadata, vocabulary.keys(), family)
-    architecture = str(metadata.get("general.architecture", ""))
-    context = metadata.get(f"{architecture}.context_length")
+    found = families.detect(metadata, vocabulary, family)
     quantization = re.search(r"(?i)\b(i?q[1-8][a-z0-9_]*|b?f16|f32)\b", file.stem)
     template, begin, end = gguf.template(metadata, vocabulary)
     model = Model(
         name=name,
         role=role,
         family=found.family.name,
-        licence=str(metadata.get("general.license") or found.family.licence),
+        licence=gguf.licence(metadata) or found.licence,
         quantization=quantization[0].upper() if quantization else "unknown",
         file=str(file),
         bytes=status.st_size,
         sha256=sha256,
-        context=context if isinstance(context, int) else found.family.context,
+        context=gguf.context(metadata) or found.family.context,
         roles=found.roles,
         template=template,
         begin=begin,

@@ -8,7 +8,7 @@ and `edits/chat.py`, in rows of the same `name`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +22,12 @@ class Family:
     `name` is the key of the prompt tables; `family` what users call it, where several rows share that.
     A model is of the family when its architecture is one of `architectures`, its vocabulary has all of `needs` and
     none of `lacks`, and its name matches `named` (a regular expression on the name in small letters without
-    punctuation). `context` is in tokens, `sizes` in billions of parameters. `hub` and `file` are what to fetch, on
-    the Hugging Face hub. `unmarked` says what a name means that tells a size but not whether the model follows
-    instructions; `template_in_base`: its base models have a chat template too. `stops` are the control tokens that
-    end an answer, as the family's documentation names them; the vocabulary may have more.
+    punctuation). `context` is in tokens, `sizes` in billions of parameters; `licences` are those of single models,
+    by a word of their names. `hub` and `file` are what to fetch, on the Hugging Face hub. `unmarked` says what a
+    name means that tells a size but not whether the model follows instructions; `template_in_base`: its base
+    models have a chat template too. `stops` are the control tokens that end an answer, as the family's
+    documentation names them; the vocabulary may have more. `turn` is the one of them that ends a turn: for models
+    that follow instructions it ends a text, too.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Family:
     unmarked: str = "base"
     template_in_base: bool = False
     stops: tuple[str, ...] = ()
+    turn: str = ""
+    licences: tuple[tuple[str, str], ...] = ()
 
     @property
     def called(self) -> str:
@@ -79,7 +83,7 @@ FAMILIES = {
             ("complete", "edit"),
             8192,
             "bigscience-openrail-m",
-            (15,),
+            (1, 3, 15),
             "TheBloke/WizardCoder-15B-1.0-GGUF",
             "wizardcoder-15b-1.0.Q4_K_M.gguf",
             family="wizardcoder",
@@ -93,7 +97,7 @@ FAMILIES = {
             ("llama",),
             ("complete", "edit"),
             16384,
-            "deepseek",
+            "MSFTResearch",
             (33,),
             "TheBloke/WizardCoder-33B-V1.1-GGUF",
             "wizardcoder-33b-v1.1.Q4_K_M.gguf",
@@ -102,6 +106,7 @@ FAMILIES = {
             named="wizardcoder",
             unmarked="instruct",
             stops=_DEEPSEEK_STOPS,
+            turn="<|EOT|>",
         ),
         Family(
             "wizardcoder-codellama",
@@ -143,6 +148,8 @@ FAMILIES = {
             named=r"qwen2\.?5coder",
             template_in_base=True,
             stops=_QWEN_STOPS,
+            turn="<|im_end|>",
+            licences=(("3b", "qwen-research"),),
         ),
         Family(
             "qwen3-coder",
@@ -157,6 +164,7 @@ FAMILIES = {
             named="qwen3coder",
             template_in_base=True,
             stops=_QWEN_STOPS,
+            turn="<|im_end|>",
         ),
         Family(
             "codegemma",
@@ -185,6 +193,8 @@ FAMILIES = {
             named=r"qwen2\.?5(?!coder)",
             template_in_base=True,
             stops=("<|endoftext|>", "<|im_end|>"),
+            turn="<|im_end|>",
+            licences=(("3b", "qwen-research"), ("72b", "qwen")),
         ),
         Family(
             "qwen2",
@@ -199,6 +209,8 @@ FAMILIES = {
             lacks=_QWEN_FIM,
             template_in_base=True,
             stops=("<|endoftext|>", "<|im_end|>"),
+            turn="<|im_end|>",
+            licences=(("72b", "tongyi-qianwen"),),
         ),
         Family(
             "qwen3",
@@ -214,6 +226,7 @@ FAMILIES = {
             unmarked="instruct",
             template_in_base=True,
             stops=("<|endoftext|>", "<|im_end|>"),
+            turn="<|im_end|>",
         ),
         Family(
             "deepseek-coder",
@@ -226,6 +239,7 @@ FAMILIES = {
             "deepseek-coder-6.7b-instruct.Q4_K_M.gguf",
             needs=_DEEPSEEK_FIM,
             stops=_DEEPSEEK_STOPS,
+            turn="<|EOT|>",
         ),
         Family(
             "deepseek-coder-v2",
@@ -237,6 +251,8 @@ FAMILIES = {
             "bartowski/DeepSeek-Coder-V2-Lite-Instruct-GGUF",
             "DeepSeek-Coder-V2-Lite-Instruct-Q4_K_M.gguf",
             needs=_DEEPSEEK_FIM,
+            # The general V2 has the same vocabulary.
+            named="coder",
             # DeepSeek V3 and R1 have the tokens too, in a larger vocabulary.
             lacks=("<｜tool▁calls▁begin｜>",),
             stops=("<｜end▁of▁sentence｜>",),
@@ -307,7 +323,7 @@ FAMILIES = {
         ),
         Family(
             "granite-code",
-            ("llama", "granite", "starcoder"),
+            ("llama", "starcoder"),
             ("complete",),
             8192,
             "Apache-2.0",
@@ -315,7 +331,8 @@ FAMILIES = {
             "ibm-granite/granite-3b-code-base-2k-GGUF",
             "granite-3b-code-base.Q4_K_M.gguf",
             needs=_STAR_FIM,
-            named="granite",
+            # The general Granite 3 has the tokens too.
+            named="granite.*code",
             stops=("<|endoftext|>",),
         ),
         Family(
@@ -377,6 +394,8 @@ FAMILIES = {
             "Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf",
             needs=("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
             stops=("<|end_of_text|>", "<|eot_id|>"),
+            turn="<|eot_id|>",
+            licences=(("3.1", "llama3.1"), ("3.2", "llama3.2"), ("3.3", "llama3.3")),
         ),
         Family(
             "smollm2",
@@ -391,6 +410,7 @@ FAMILIES = {
             lacks=_STAR_FIM,
             named="smollm2?",
             stops=("<|endoftext|>", "<|im_end|>"),
+            turn="<|im_end|>",
         ),
         Family(
             "gemma-3",
@@ -403,6 +423,7 @@ FAMILIES = {
             "gemma-3-4b-it-Q4_K_M.gguf",
             needs=("<start_of_turn>", "<end_of_turn>"),
             stops=("<eos>", "<end_of_turn>"),
+            turn="<end_of_turn>",
         ),
         Family(
             "gemma-4",
@@ -435,15 +456,19 @@ _NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """A model's family, and what the file lets it do. `follows`: instructions; None where nothing tells."""
+    """A model's family and licence, and what the file lets it do.
+
+    `follows`: whether it follows instructions; None where nothing tells.
+    """
 
     family: Family
+    licence: str
     roles: tuple[str, ...]
     follows: bool | None
 
 
-def detect(metadata: Mapping[str, Any], vocabulary: Set[str], name: str | None = None) -> Detected:
-    """The family of a model from its GGUF metadata and the texts of its tokens, or the one that the user names.
+def detect(metadata: Mapping[str, Any], vocabulary: Mapping[str, int], name: str | None = None) -> Detected:
+    """The family of a model from its GGUF metadata and the ids of its tokens, or the one that the user names.
 
     Raises `UsageError`, which says what the file does not tell and what to set, or what its vocabulary lacks.
     """
@@ -453,25 +478,33 @@ def detect(metadata: Mapping[str, Any], vocabulary: Set[str], name: str | None =
             raise UsageError(
                 f"The file cannot be of the family {name}: its vocabulary lacks {', '.join(missing)}."
             )
-        return _detected(row, metadata)
+        return _detected(row, metadata, vocabulary)
     architecture = str(metadata.get("general.architecture", ""))
     words = " ".join(str(metadata.get(key, "")) for key in _NAMES)
     squeezed = re.sub(r"[^a-z0-9.]", "", words.lower())
-    known = [row for row in FAMILIES.values() if architecture in row.architectures]
-    fitting = [row for row in known if vocabulary >= set(row.needs) and not vocabulary & set(row.lacks)]
+    holding = [
+        row
+        for row in FAMILIES.values()
+        if vocabulary.keys() >= set(row.needs) and not vocabulary.keys() & set(row.lacks)
+    ]
+    fitting = [row for row in holding if architecture in row.architectures]
     found = next((row for row in fitting if re.search(row.named, squeezed)), None)
     if found is None:
-        raise UsageError(_unknown(architecture, str(metadata.get("general.name", "")), fitting or known))
-    return _detected(found, metadata)
+        # What fits any vocabulary is not worth naming for another architecture.
+        raise UsageError(_unknown(metadata, fitting or [row for row in holding if row.needs]))
+    return _detected(found, metadata, vocabulary)
 
 
-def _detected(row: Family, metadata: Mapping[str, Any]) -> Detected:
+def _detected(row: Family, metadata: Mapping[str, Any], vocabulary: Mapping[str, int]) -> Detected:
     """What a model of a known family can do, by its metadata."""
-    follows = _follows(row, metadata)
+    words = _words(metadata)
+    licence = next((licence for word, licence in row.licences if word in words), row.licence)
+    follows = _follows(row, metadata, vocabulary, words)
     roles = {role for role in row.roles if role == "complete" or follows is not False}
     if follows and row.roles == ("complete",) and "tokenizer.chat_template" in metadata:
         roles.add("edit")
-    return Detected(row, tuple(role for role in ("complete", "edit", "explain") if role in roles), follows)
+    in_order = tuple(role for role in ("complete", "edit", "explain") if role in roles)
+    return Detected(row, licence, in_order, follows)
 
 
 def named(name: str) -> Family:
@@ -501,13 +534,21 @@ def recommended(role: str) -> str:
     }[role]
 
 
-def _follows(row: Family, metadata: Mapping[str, Any]) -> bool | None:
+def _words(metadata: Mapping[str, Any]) -> set[str]:
+    """The words of the model's own names."""
     given = " ".join(str(metadata.get(key, "")) for key in _NAMES[:3])
-    words = set(re.split(r"[^a-z0-9.]+", given.lower()))
+    return set(re.split(r"[^a-z0-9.]+", given.lower()))
+
+
+def _follows(
+    row: Family, metadata: Mapping[str, Any], vocabulary: Mapping[str, int], words: set[str]
+) -> bool | None:
     if words & _FOLLOWS or row.called == "wizardcoder":
         return True
     if words & _BASE:
         return False
+    if row.turn in vocabulary and metadata.get("tokenizer.ggml.eos_token_id") == vocabulary[row.turn]:
+        return True
     if "tokenizer.chat_template" in metadata and not row.template_in_base:
         return True
     # A maker who names a size names the kind as well, where there are two.
@@ -516,12 +557,18 @@ def _follows(row: Family, metadata: Mapping[str, Any]) -> bool | None:
     return True if "tokenizer.chat_template" in metadata else None
 
 
-def _unknown(architecture: str, name: str, candidates: list[Family]) -> str:
-    described = f"its architecture is {architecture!r}" + (
-        f", its name {name!r}" if name else ", and it has no name"
-    )
-    choices = [row.name for row in candidates] or list(FAMILIES)
+def _unknown(metadata: Mapping[str, Any], candidates: list[Family]) -> str:
+    architecture, name = (str(metadata.get(f"general.{key}", "")) for key in ("architecture", "name"))
+    described = f"its architecture is {architecture!r}" if architecture else "it names no architecture"
+    described += f", its name is {name!r}" if name else ", it has no name"
+    choices = ", ".join(row.name for row in candidates or FAMILIES.values())
+    if not candidates:
+        return (
+            f"The file's family is none that Midfill knows: {described}, and its vocabulary has the control tokens "
+            f"of none. Choose another model, or, if you know better, set the family, by `--family` with one of: "
+            f"{choices}."
+        )
     return (
-        f"The file does not tell its family: {described}, and its vocabulary and name fit no family that Midfill "
-        f"knows. Set the family, by `--family` with one of: {', '.join(choices)}."
+        f"The file does not tell its family: {described}, and by its vocabulary it may be of several. Set the "
+        f"family, by `--family` with one of: {choices}."
     )

@@ -48,6 +48,18 @@ def template(metadata: dict[str, Any], vocabulary: dict[str, int]) -> tuple[str,
     return (source, begin, end) if isinstance(source, str) and source.strip() else ("", begin, end)
 
 
+def context(metadata: dict[str, Any]) -> int | None:
+    """How many tokens the model was made for; None where the file does not tell."""
+    found = metadata.get(f"{metadata.get('general.architecture', '')}.context_length")
+    return found if isinstance(found, int) and found > 0 else None
+
+
+def licence(metadata: dict[str, Any]) -> str:
+    """The file's own word on its licence; empty without one."""
+    told = str(metadata.get("general.license", ""))
+    return str(metadata.get("general.license.name", "")) if told in ("", "other") else told
+
+
 def metadata(stream: BinaryIO, lists: Container[str] = ()) -> dict[str, Any]:
     """The strings, numbers and booleans of a GGUF header (version 2 or 3); of the arrays, those named by `lists`.
 
@@ -98,7 +110,12 @@ def metadata(stream: BinaryIO, lists: Container[str] = ()) -> dict[str, Any]:
 
     if stream.read(4) != b"GGUF":
         raise ValueError("it does not begin with the letters GGUF")
-    if (version := scalar("<I")) not in (2, 3):
+    version = scalar("<I")
+    if version in (2 << 24, 3 << 24):
+        raise ValueError(
+            "it is big-endian, made for other machines; `gguf-convert-endian` of the package gguf makes one for this"
+        )
+    if version not in (2, 3):
         raise ValueError(f"its GGUF version {version} is not supported")
     skip(8)  # The number of tensors.
     pairs = ((key := string(), value(scalar("<I"), key in lists)) for _ in range(scalar("<Q")))
