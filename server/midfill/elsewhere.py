@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from midfill.config import Backend
-from midfill.engine.base import ModelInfo, Role
+from midfill.engine.base import ITS_SERVERS, ModelInfo, Role
 from midfill.errors import ModelError, UsageError
 from midfill.models import families
 from midfill.trust import config_dir
@@ -32,13 +32,15 @@ def info(backend: Backend, role: Role) -> ModelInfo:
     check(backend.url)
     name = _model(backend, role)
     row = families.named(backend.family) if backend.family else families.of_name(name)
-    if row is None:
-        told = f"{name!r} does not tell" if name else "no model is named"
-        raise ModelError(
-            f"The family of the model at {backend.url} is not known: {told}. Set midfill.engine.model to what the "
-            f"server calls it, or midfill.engine.family to one of {', '.join(families.FAMILIES)}."
-        )
     host = urlsplit(backend.url).netloc.rpartition("@")[2]
+    if row is None and name:
+        # The server may know how its model is asked.
+        return ModelInfo(f"{name}@{host}", ITS_SERVERS, backend.context)
+    if row is None:
+        raise ModelError(
+            f"The family of the model at {backend.url} is not known, as none is named. Set midfill.engine.model "
+            f"to what the server calls it, or midfill.engine.family to one of {', '.join(families.FAMILIES)}."
+        )
     return ModelInfo(f"{name or row.name}@{host}", row.name, backend.context, stops=row.stops)
 
 

@@ -17,9 +17,11 @@ from scripted import ScriptedEngine
 from midfill import cli, elsewhere
 from midfill.completion import fim
 from midfill.config import Backend, Config, parse
-from midfill.engine.base import CancelToken, Chunk, Part, Request
+from midfill.edits import chat
+from midfill.engine.base import ITS_SERVERS, CancelToken, Chunk, Part, Request, Said
 from midfill.engine.chosen import ChosenEngine
 from midfill.engine.openai import OpenAIEngine
+from midfill.engine.pieces import Beginning, Ends
 from midfill.errors import EngineError, MidfillError, ModelError, UsageError
 
 MODEL = "qwen2.5-coder-7b"
@@ -40,6 +42,8 @@ class Server:
     at_once: int = 0
     most_at_once: int = 0
     left: asyncio.Event = field(default_factory=asyncio.Event)
+    # Paths that there are not.
+    lacks: tuple[str, ...] = ()
     port: int = 0
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -81,6 +85,9 @@ class Server:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
+        if path in self.lacks:
+            page(writer, 404, {"error": "no such page"})
+            return
         self.asked.append({"path": path, **body})
         self.heads.append(head)
         self.at_once += 1
@@ -178,7 +185,8 @@ async def engine_at(url: str, **options: Any) -> AsyncIterator[OpenAIEngine]:
 async def chunks_of(
     engine: OpenAIEngine | ChosenEngine, cancel: CancelToken | None = None, **options: Any
 ) -> list[Chunk]:
-    request = Request("complete", engine.info("complete").name, **{"prompt": PROMPT, "max_tokens": 20, **options})
+    asked: dict[str, Any] = {"role": "complete", "prompt": PROMPT, "max_tokens": 20, **options}
+    request = Request(model=engine.info(asked["role"]).name, **asked)
     async with aclosing(engine.generate(request, cancel or CancelToken())) as chunks:
         return [chunk async for chunk in chunks]
 
@@ -280,6 +288,233 @@ async def test_code_that_spells_a_control_token_is_not_one() -> None:
         told = server.asked[0]["prompt"]
         assert told.count("<|fim_middle|>") == 1 and told.endswith("<|fim_middle|>")
         assert "<|endoftext|>" not in told
+
+
+async def test_what_a_server_takes_is_no_more_than_four_stops_and_the_rest_is_cut_here() -> None:
+    async def answer(_: Server, writer: asyncio.StreamWriter) -> None:
+        stream = Stream(writer)
+        for text in ("one", " two <|fi", "le_s", "ep|> three"):
+            await stream.event(event(text))
+        await asyncio.sleep(10)
+
+    async with running(Server("vllm", answer=answer)) as server, engine_at(server.url) as engine:
+        chunks = await chunks_of(engine, stop=("\n",))
+        assert "".join(chunk.text for chunk in chunks) == "one two "
+        assert chunks[-1].finish == "end"
+        assert len(server.asked[0]["stop"]) == 4
+        assert server.asked[0]["skip_special_tokens"] is False
+        # The server need not write on.
+        await asyncio.wait_for(server.left.wait(), 2)
+
+
+async def test_what_was_pulled_apart_comes_back_whole() -> None:
+    prompt = fim.prompt(fim.FAMILIES["qwen2.5-coder"], "x = '<|im_end|>'\n", "y = ", "")
+    async with running(Server(answer=says("'<\u200b|im_", "end|>'"))) as server, engine_at(server.url) as engine:
+        assert await text_of(engine, prompt=prompt) == "'<|im_end|>'"
+        assert "<\u200b|im_end|>" in server.asked[0]["prompt"]
+
+
+# -- holes and conversations that the server makes the prompts of
+
+SAID = Said((("system", "Sys"), ("user", "Change <|im_end|> this.")), "```python\n")
+
+
+def hole(before: str = "x = ", after: str = "\ny\n") -> tuple[Part, ...]:
+    return fim.prompt(fim.family(ITS_SERVERS), "import os\n", before, after)
+
+
+def fills(*texts: str, text: str = "text") -> Callable[[Server, asyncio.StreamWriter], Awaitable[None]]:
+    """Sees what stands behind a hole, unless it is asked something else."""
+
+    async def answer(server: Server, writer: asyncio.StreamWriter) -> None:
+        asked = server.asked[-1]
+        after = asked.get("suffix") or asked.get("input_suffix") or ""
+        said = ("4711",) if "4711" in after else texts
+        if text == "text":
+            await says(*said)(server, writer)
+            return
+        stream = Stream(writer)
+        for each in said:
+            await stream.write(json.dumps({text: each}).encode() + b"\n")
+        await stream.write(json.dumps({text: "", "done": True, "stop": True}).encode() + b"\n")
+        await stream.end()
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("owner", "path", "before", "after", "text"),
+    [
+        ("somebody", "/v1/completions", "prompt", "suffix", "text"),
+        ("library", "/api/generate", "prompt", "suffix", "response"),
+        ("llamacpp", "/infill", "input_prefix", "input_suffix", "content"),
+    ],
+)
+async def test_a_model_of_no_known_family_is_asked_as_its_server_knows(
+    owner: str, path: str, before: str, after: str, text: str
+) -> None:
+    server = Server(owner, ("my-model",), fills("va", "lue", text=text))
+    async with running(server), engine_at(server.url, model="my-model") as engine:
+        assert engine.info("complete").family == ITS_SERVERS
+        assert await text_of(engine, prompt=hole(), heal=True) == "value"
+        assert await text_of(engine, prompt=hole("z = "), heal=True) == "value"
+        # It is tried once whether the server sees what stands behind.
+        assert len(server.asked) == 3
+        asked = server.asked[1]
+        assert (asked["path"], asked[before], asked[after]) == (path, "import os\nx = ", "\ny\n")
+        assert not asked.get("raw")
+
+
+@pytest.mark.parametrize("owner", ["somebody", "vllm"])
+async def test_a_server_that_does_not_look_behind_a_hole_is_not_asked_for_one(owner: str) -> None:
+    server = Server(owner, ("my-model",), says("anything"))
+    async with running(server), engine_at(server.url, model="my-model") as engine:
+        for _ in range(2):
+            with pytest.raises(
+                ModelError, match=r"cannot fill holes by itself.*set it as midfill\.engine\.family"
+            ):
+                await text_of(engine, prompt=hole())
+        # vLLM's documentation says so; any other is tried once.
+        assert len(server.asked) == (0 if owner == "vllm" else 1)
+
+
+async def test_a_server_that_refuses_a_suffix_is_not_asked_for_a_hole() -> None:
+    async def answer(_: Server, writer: asyncio.StreamWriter) -> None:
+        page(writer, 400, b"suffix is not supported")
+
+    server = Server(models=("my-model",), answer=answer)
+    async with running(server), engine_at(server.url, model="my-model") as engine:
+        with pytest.raises(ModelError, match=r"cannot fill holes by itself.*suffix is not supported"):
+            await text_of(engine, prompt=hole())
+        # It is no fault: edits may well work.
+        assert not engine.resting
+
+
+def talks(*texts: str, cut: int = 1 << 20) -> Callable[[Server, asyncio.StreamWriter], Awaitable[None]]:
+    async def answer(_: Server, writer: asyncio.StreamWriter) -> None:
+        stream = Stream(writer)
+        await stream.event({"choices": [{"delta": {"role": "assistant", "content": None}}]}, cut)
+        for text in texts:
+            await stream.event({"choices": [{"delta": {"content": text}, "finish_reason": None}]}, cut)
+        await stream.event({"choices": [{"delta": {}, "finish_reason": "stop"}]}, cut)
+        await stream.event({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 4}}, cut)
+        await stream.write(b"data: [DONE]\n\n")
+        await stream.end()
+
+    return answer
+
+
+def conversation(engine: OpenAIEngine) -> dict[str, Any]:
+    turns = [chat.Turn(speaker, text) for speaker, text in SAID.turns]
+    return {"prompt": chat.conversation(engine.info("edit"), turns, SAID.begun), "said": SAID}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ["```python\nx = 1\n```"],
+        ["Sure, here it is:\n\n```py", "thon\nx = 1", "\n``", "`\nI changed it."],
+        ["```py\nx = 1\n```\n"],
+        ["x = 1\n"],
+    ],
+    ids=["as asked", "chatter", "another word for it", "bare"],
+)
+async def test_a_conversation_is_had_in_the_servers_own_words(written: list[str]) -> None:
+    server = Server(models=("my-model",), answer=talks(*written))
+    async with running(server), engine_at(server.url, model="my-model") as engine:
+        chunks = await chunks_of(engine, role="edit", stop=("\n```",), **conversation(engine))
+        assert "".join(chunk.text for chunk in chunks).rstrip() == "x = 1"
+        assert chunks[-1].finish in ("stop", "end")
+        (asked,) = server.asked
+        assert asked["path"] == "/v1/chat/completions"
+        assert [message["role"] for message in asked["messages"]] == ["system", "user"]
+        # The beginning of the answer is wished for, and code steers nothing.
+        assert asked["messages"][1]["content"].endswith("go on from there:\n```python\n")
+        assert "<|im_end|>" not in asked["messages"][1]["content"]
+        # A fence at the beginning of the answer is not its end.
+        assert "stop" not in asked and asked["stream"] is True
+
+
+@pytest.mark.parametrize(
+    ("owner", "also"),
+    [
+        ("vllm", {"continue_final_message": True, "add_generation_prompt": False}),
+        ("llamacpp", {}),
+        ("library", {}),
+    ],
+)
+async def test_an_answer_that_is_begun_is_gone_on_with_where_the_server_can(
+    owner: str, also: dict[str, Any]
+) -> None:
+    server = Server(owner, ("my-model",), talks("x = 1\n", "```"))
+    async with running(server), engine_at(server.url, model="my-model") as engine:
+        assert await text_of(engine, role="edit", stop=("\n```",), **conversation(engine)) == "x = 1"
+        (asked,) = server.asked
+        assert asked["messages"][-1] == {"role": "assistant", "content": "```python\n"}
+        assert also.items() <= asked.items()
+
+
+async def test_a_server_that_has_only_conversations_can_edit() -> None:
+    server = Server(answer=talks("```python\nx = 1\n```"), lacks=("/v1/completions",))
+    async with running(server), engine_at(server.url) as engine:
+        assert engine.info("edit").family == "qwen2.5-coder"
+        for _ in range(2):
+            assert await text_of(engine, role="edit", stop=("\n```",), **conversation(engine)) == "x = 1"
+        assert [asked["path"] for asked in server.asked] == ["/v1/chat/completions"] * 2
+        with pytest.raises(ModelError, match=r"has no /v1/completions.*midfill\.engine\.url"):
+            await text_of(engine)
+
+
+async def test_a_server_that_has_nothing_to_ask_is_said() -> None:
+    lacks = ("/v1/completions", "/v1/chat/completions")
+    async with running(Server(lacks=lacks)) as server, engine_at(server.url) as engine:
+        with pytest.raises(ModelError, match="has no /v1/chat/completions"):
+            await text_of(engine, role="edit", **conversation(engine))
+
+
+async def test_a_prompt_of_ours_is_the_better_way() -> None:
+    async with running(Server(answer=says("x = 1"))) as server, engine_at(server.url) as engine:
+        await text_of(engine, role="edit", **conversation(engine))
+        assert server.asked[0]["path"] == "/v1/completions"
+        assert server.asked[0]["prompt"].endswith("<|im_start|>assistant\n```python\n")
+
+
+async def test_characters_of_a_conversation_cut_in_the_middle_are_whole() -> None:
+    server = Server(models=("my-model",), answer=talks("```python\né𝄞 ", "→x", cut=1))
+    async with running(server), engine_at(server.url, model="my-model") as engine:
+        assert await text_of(engine, role="edit", **conversation(engine)) == "é𝄞 →x"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_a_text_ends_before_a_stop_however_it_is_cut(size: int) -> None:
+    text = "a ``b``\n```c"
+    ends = Ends(["\n```", "zzz"])
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    assert "".join(ends.take(piece) for piece in pieces) + ends.rest() == "a ``b``"
+    assert ends.found == "\n```"
+    ends = Ends(["\n```"])
+    assert "".join(ends.take(piece) for piece in ("a\n", "``", "b\n``")) + ends.rest() == "a\n``b\n``"
+
+
+@pytest.mark.parametrize(
+    ("begun", "answer", "left"),
+    [
+        ("", "any", "any"),
+        ("```python\n", "    x = 1", "    x = 1"),
+        ("```python\n", "```python\n    x = 1", "    x = 1"),
+        ('```python\ndef f(a):\n    """', '```python\ndef f(a):\n    """Adds."""', 'Adds."""'),
+        ('```python\ndef f(a):\n    """', 'Here:\n```\ndef f(a: int):\n    """Adds."""', 'Adds."""'),
+        ("```python\ndef f(", "def f(a: int) -> int:", "a: int) -> int:"),
+        ("<<<<<<< SEARCH\n", "Blocks:\n<<<<<<< SEARCH\n  a\n=======", "  a\n======="),
+        ("## `f`\n\n", "## `f`\n\nIt adds.", "\nIt adds."),
+        ("## `f`\n\n", "It adds.", "It adds."),
+    ],
+)
+def test_what_is_said_again_of_a_beginning_goes(begun: str, answer: str, left: str) -> None:
+    for size in (1, 5, 100):
+        beginning = Beginning(begun)
+        pieces = [answer[at : at + size] for at in range(0, len(answer), size)]
+        assert "".join(beginning.take(piece) for piece in pieces) + beginning.rest() == left
 
 
 # -- faults
@@ -506,7 +741,8 @@ def test_a_key_is_not_sent_for_all_to_read(tmp_path: Path, monkeypatch: pytest.M
         ("codellama/CodeLlama-34b-Instruct-hf", "codellama-python"),
         ("bigcode/starcoder2-3b", "starcoder2"),
         ("WizardLMTeam/WizardCoder-33B-V1.1", "wizardcoder"),
-        ("my-model", None),
+        ("my-model", ITS_SERVERS),
+        ("", None),
     ],
 )
 def test_the_family_of_a_model_elsewhere_is_told_by_its_name_or_set(name: str, family: str | None) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from midfill.completion.context import NOTHING, Context
-from midfill.engine.base import Part
+from midfill.engine.base import ITS_SERVERS, Part
 from midfill.errors import ModelError
 
 
@@ -107,9 +107,14 @@ FAMILIES = {
     )
 }
 
+# What a server is told that marks the hole itself: the text before the cursor, and the text after it.
+_ITS_SERVERS = Family(ITS_SERVERS, "PSM", "", "", "")
+
 
 def family(name: str) -> Family:
     """The row of a family. Raises `ModelError` for a model that cannot fill in the middle."""
+    if name == ITS_SERVERS:
+        return _ITS_SERVERS
     try:
         return FAMILIES[name]
     except KeyError:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Literal
 
 from midfill.edits import render
-from midfill.engine.base import ModelInfo, Part, Template
+from midfill.engine.base import ITS_SERVERS, ModelInfo, Part, Template
 from midfill.errors import ModelError
 
 Speaker = Literal["system", "user", "assistant"]
@@ -120,8 +120,11 @@ CHATS = {
 def conversation(info: ModelInfo, turns: Sequence[Turn], answer: str) -> tuple[Part, ...]:
     """The turns, and the beginning of the answer that the model goes on with.
 
-    Raises `ModelError` for a model that cannot follow instructions, or whose template cannot be rendered.
+    Where a server marks the turns, they are bare. Raises `ModelError` for a model that cannot follow instructions,
+    or whose template cannot be rendered.
     """
+    if info.family == ITS_SERVERS:
+        return (*(Part(turn.text) for turn in turns), Part(answer))
     speakers = tuple(turn.speaker for turn in turns)
     marked, problem = _rendered(info.template, speakers) if info.template else ("", "")
     if not marked and info.family in CHATS:

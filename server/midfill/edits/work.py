@@ -14,7 +14,7 @@ from midfill.edits import annotate, blocks, chat, docstring, imports, prompt, su
 from midfill.edits.actions import DEFAULT_INSTRUCTION, Action
 from midfill.edits.diff import minimal_edits
 from midfill.edits.scope import WHOLE, Note, Scope, near_problems, note_at, scope_of
-from midfill.engine.base import CancelToken, Chunk, Engine, Request, Role, Usage
+from midfill.engine.base import CancelToken, Chunk, Engine, Request, Role, Said, Usage
 from midfill.errors import EditRejected
 from midfill.syntax import Definition, Span, definition_at, is_broken
 from midfill.text import Edit
@@ -108,6 +108,7 @@ class Asking:
             drafts=self.config.drafts,
             draft=old,
             deadline_ms=None if first else self._left_ms(),
+            said=Said(tuple((turn.speaker, turn.text) for turn in turns), begun),
         )
         self.report("Reading" if first else f"Trying again ({self.attempts})", 0, 0.0)
         expected = max(len(old) // 3, 60) if old else most // 5

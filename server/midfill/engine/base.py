@@ -30,6 +30,17 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """The conversation that a prompt is made of, for a server that marks the turns itself.
+
+    `turns` are speakers and what they say, `begun` is the beginning of the answer.
+    """
+
+    turns: tuple[tuple[str, str], ...]
+    begun: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One generation, greedy, by the model that the catalogue calls `model`; `role` is what it is for.
 
@@ -43,6 +54,7 @@ class Request:
     `idle`: work for a free moment. Every other request goes first and interrupts it.
     `deadline_ms`: after so many milliseconds nobody waits for the answer any more, and what there is of it is all;
     waiting in a queue, or for the model to load, counts too. None: it may take as long as it takes.
+    `said`: the same once more, where the prompt is a conversation.
     """
 
     role: Role
@@ -56,6 +68,7 @@ class Request:
     idle: bool = False
     drafts: bool = True
     deadline_ms: float | None = None
+    said: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +111,13 @@ class Template:
     end: str = ""
 
 
+# The family of a model elsewhere whose prompts only its server knows.
+ITS_SERVERS = "its server's"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """The model bound to a role. `family` is a row of `completion/fim.py` or `edits/chat.py`.
+    """The model bound to a role. `family` is a row of `completion/fim.py` or `edits/chat.py`, or `ITS_SERVERS`.
 
     `context` is how many tokens prompt and answer may have together. `doubt`: a sentence for the user, where the
     model does not seem to fit the role. `template` is the file's own, where it has one; `stops` are the texts of

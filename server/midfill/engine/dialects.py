@@ -8,23 +8,33 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from midfill.engine.base import Finish, ModelInfo, Part, Request, Usage
+from midfill.engine.base import ITS_SERVERS, Finish, ModelInfo, Part, Request, Usage
 
 # How much of a word is asked for anew, in characters; each token of it costs a step.
 LOOK_BACK = 24
 
+CHAT = "/v1/chat/completions"
+# A space of no width, which makes text of what spells a control token.
+APART = "\u200b"
+
 _WORD = re.compile(r"[ \t]*\w*\Z")
+# What spells a control token in many families, for a model of which nothing is known.
+_CONTROL = re.compile(r"<[|｜][^<>\n]{1,40}[|｜]>|</?s>|\[/?INST\]|<(?:start|end)_of_turn>|<fim_\w+>")
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request on its way: the text of the prompt, and what the answer must begin with (healing)."""
+    """What is asked: the text of the prompt, and what the answer must begin with (healing).
+
+    `suffix` is the text behind the cursor, where the server itself makes a prompt of both.
+    """
 
     request: Request
     info: ModelInfo
     model: str
     prompt: str
-    rest: str
+    rest: str = ""
+    suffix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,8 @@ class Dialect:
     """A kind of server. `path` begins at the server's root; `heals`: the server can be held to what is typed.
 
     `owner` is what stands in `owned_by` of its list of models, `probe` a path that only this server answers, and a
-    key of that answer.
+    key of that answer. `hole` is the body that asks for a hole whose prompt the server makes, at `hole_path`, or
+    `path`. `goes_on`: what makes the server go on with an answer that is begun for it; None where it does not.
     """
 
     name: str
@@ -52,6 +63,38 @@ class Dialect:
     heals: bool = False
     owner: str = ""
     probe: tuple[str, str] = ("", "")
+    hole: Callable[[Ask], dict[str, Any]] | None = None
+    hole_path: str = ""
+    goes_on: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A request on its way. The answer begins with `rest` again (healing), or with `begun` (in a conversation)."""
+
+    path: str
+    body: dict[str, Any]
+    read: Callable[[Mapping[str, Any]], Answer]
+    rest: str = ""
+    begun: str = ""
+
+
+def way(dialect: Dialect, request: Request, info: ModelInfo, model: str, talks_only: bool) -> Way | None:
+    """How a server is asked; None for a hole that it would have to make the prompt of, and cannot.
+
+    A prompt of ours is the better way: it is anchored, keeps the beginning of an answer, and code cannot steer it.
+    """
+    if request.said is not None and (talks_only or info.family == ITS_SERVERS):
+        begun = "" if dialect.goes_on is not None else request.said.begun
+        return Way(CHAT, _chat_body(dialect, request, model), _chat_read, begun=begun)
+    if info.family == ITS_SERVERS:
+        if dialect.hole is None:
+            return None
+        prefix, suffix = (_harmless(part.text, _CONTROL) for part in request.prompt if not part.control)
+        ask = Ask(request, info, model, prefix, suffix=suffix)
+        return Way(dialect.hole_path or dialect.path, dialect.hole(ask), dialect.read)
+    ask = prepare(request, info, model, dialect.heals)
+    return Way(dialect.path, dialect.body(ask), dialect.read, rest=ask.rest)
 
 
 def prepare(request: Request, info: ModelInfo, model: str, heals: bool) -> Ask:
@@ -65,7 +108,7 @@ def prepare(request: Request, info: ModelInfo, model: str, heals: bool) -> Ask:
 
 
 def _harmless(text: str, control: re.Pattern[str] | None) -> str:
-    return control.sub(lambda found: f"{found[0][0]}\u200b{found[0][1:]}", text) if control else text
+    return control.sub(lambda found: f"{found[0][0]}{APART}{found[0][1:]}", text) if control else text
 
 
 def _unfinished(part: Part) -> str:
@@ -112,6 +155,10 @@ def _llama_read(event: Mapping[str, Any]) -> Answer:
     return replace(answer, usage=usage, finish=finish)
 
 
+def _infill_body(ask: Ask) -> dict[str, Any]:
+    return {**_llama_body(ask), "prompt": "", "input_prefix": ask.prompt, "input_suffix": ask.suffix}
+
+
 def _openai_body(ask: Ask) -> dict[str, Any]:
     request = ask.request
     return {
@@ -127,8 +174,42 @@ def _openai_body(ask: Ask) -> dict[str, Any]:
     }
 
 
+def _suffix_body(ask: Ask) -> dict[str, Any]:
+    return {**_openai_body(ask), "suffix": ask.suffix}
+
+
+def _chat_body(dialect: Dialect, request: Request, model: str) -> dict[str, Any]:
+    """Speakers and their words; the beginning of the answer last, or as a wish where no server goes on with it."""
+    assert request.said is not None
+    messages = [{"role": speaker, "content": _harmless(text, _CONTROL)} for speaker, text in request.said.turns]
+    begun = request.said.begun
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": messages,
+        "max_tokens": request.max_tokens or 1,
+        "temperature": 0,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if begun and dialect.goes_on is not None:
+        messages.append({"role": "assistant", "content": begun})
+        body |= dialect.goes_on
+    elif begun:
+        messages[-1]["content"] += f"\n\nBegin your answer with exactly this, and go on from there:\n{begun}"
+        # What it says again has tokens, too.
+        body["max_tokens"] += len(begun) // 2 + 20
+    return body
+
+
+def _chat_read(event: Mapping[str, Any]) -> Answer:
+    choice = (event.get("choices") or [{}])[0]
+    text = (choice.get("delta") or {}).get("content") or ""
+    return replace(_openai_read({**event, "choices": [{**choice, "text": text, "logprobs": None}]}), text=text)
+
+
 def _vllm_body(ask: Ask) -> dict[str, Any]:
-    body = {**_openai_body(ask), "stop": [*ask.request.stop, *ask.info.stops]}
+    # Control tokens that end nothing there are left in the text, where we see them.
+    body = {**_openai_body(ask), "skip_special_tokens": False}
     body["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
     if ask.rest:
         body["structured_outputs"] = {"regex": re.escape(ask.rest) + r"[\s\S]*"}
@@ -136,7 +217,8 @@ def _vllm_body(ask: Ask) -> dict[str, Any]:
 
 
 def _sglang_body(ask: Ask) -> dict[str, Any]:
-    return {**_openai_body(ask), **({"regex": re.escape(ask.rest) + r"[\s\S]*"} if ask.rest else {})}
+    body = {**_openai_body(ask), "skip_special_tokens": False}
+    return {**body, **({"regex": re.escape(ask.rest) + r"[\s\S]*"} if ask.rest else {})}
 
 
 def _openai_read(event: Mapping[str, Any]) -> Answer:
@@ -164,6 +246,10 @@ def _ollama_body(ask: Ask) -> dict[str, Any]:
     return {"model": ask.model, "prompt": ask.prompt, "raw": True, "stream": True, "options": options}
 
 
+def _ollama_hole(ask: Ask) -> dict[str, Any]:
+    return {**_ollama_body(ask), "raw": False, "suffix": ask.suffix}
+
+
 def _ollama_read(event: Mapping[str, Any]) -> Answer:
     answer = Answer(event.get("response", ""))
     if not event.get("done"):
@@ -179,20 +265,52 @@ def _ollama_read(event: Mapping[str, Any]) -> Answer:
     return replace(answer, usage=usage, finish="length" if event.get("done_reason") == "length" else "stop")
 
 
+# vLLM and SGLang, "Chat API": an answer that is begun is gone on with.
+_GOES_ON = {"continue_final_message": True, "add_generation_prompt": False}
+
 # The first that fits is taken; the last fits any server.
 DIALECTS = (
-    # llama.cpp, tools/server/README.md: POST /completion.
-    Dialect("llama-server", "/completion", _llama_body, _llama_read, heals=True, owner="llamacpp"),
-    # vLLM, "OpenAI-Compatible Server" and "Structured Outputs".
-    Dialect("vLLM", "/v1/completions", _vllm_body, _openai_read, heals=True, owner="vllm"),
-    # SGLang, "OpenAI APIs - Completions": its own parameter `regex`.
-    Dialect("SGLang", "/v1/completions", _sglang_body, _openai_read, heals=True, owner="sglang"),
-    # Ollama, docs/api.md: "Generate a completion", "raw mode".
+    # llama.cpp, tools/server/README.md: POST /completion, POST /infill.
     Dialect(
-        "Ollama", "/api/generate", _ollama_body, _ollama_read, owner="library", probe=("/api/version", "version")
+        "llama-server",
+        "/completion",
+        _llama_body,
+        _llama_read,
+        heals=True,
+        owner="llamacpp",
+        hole=_infill_body,
+        hole_path="/infill",
+        goes_on={},
+    ),
+    # vLLM, "OpenAI-Compatible Server" and "Structured Outputs". It refuses a suffix.
+    Dialect("vLLM", "/v1/completions", _vllm_body, _openai_read, heals=True, owner="vllm", goes_on=_GOES_ON),
+    # SGLang, "OpenAI APIs - Completions": its own parameter `regex`.
+    Dialect(
+        "SGLang",
+        "/v1/completions",
+        _sglang_body,
+        _openai_read,
+        heals=True,
+        owner="sglang",
+        hole=_suffix_body,
+        goes_on=_GOES_ON,
+    ),
+    # Ollama, docs/api.md: "Generate a completion", "raw mode" and "with suffix". It goes on with what an assistant
+    # said last.
+    Dialect(
+        "Ollama",
+        "/api/generate",
+        _ollama_body,
+        _ollama_read,
+        owner="library",
+        probe=("/api/version", "version"),
+        hole=_ollama_hole,
+        goes_on={},
     ),
     # Text Generation Inference, "Messages API"; its /info tells the model.
-    Dialect("TGI", "/v1/completions", _openai_body, _openai_read, probe=("/info", "model_id")),
-    Dialect("LM Studio", "/v1/completions", _openai_body, _openai_read, owner="organization_owner"),
-    Dialect("OpenAI-compatible", "/v1/completions", _openai_body, _openai_read),
+    Dialect("TGI", "/v1/completions", _openai_body, _openai_read, probe=("/info", "model_id"), hole=_suffix_body),
+    Dialect(
+        "LM Studio", "/v1/completions", _openai_body, _openai_read, owner="organization_owner", hole=_suffix_body
+    ),
+    Dialect("OpenAI-compatible", "/v1/completions", _openai_body, _openai_read, hole=_suffix_body),
 )

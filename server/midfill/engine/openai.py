@@ -15,13 +15,25 @@ import random
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx2 as httpx
 
-from midfill.engine.base import CancelToken, Chunk, Event, ModelInfo, ModelStatus, Request, Role, Usage
-from midfill.engine.dialects import DIALECTS, Answer, Dialect, prepare
+from midfill.engine.base import (
+    ITS_SERVERS,
+    CancelToken,
+    Chunk,
+    Event,
+    ModelInfo,
+    ModelStatus,
+    Part,
+    Request,
+    Role,
+    Usage,
+)
+from midfill.engine.dialects import APART, DIALECTS, Answer, Dialect, Way, way
+from midfill.engine.pieces import Beginning, Ends
 from midfill.errors import EngineError, ModelError
 
 log = logging.getLogger(__name__)
@@ -52,6 +64,15 @@ class Busy(Exception):
     def __init__(self, reason: str, after: float = 0.0) -> None:
         super().__init__(reason)
         self.after = after
+
+
+class _NoSuchPage(Exception):
+    """The server knows no such path."""
+
+
+# A hole that nothing but what stands behind it tells.
+_SEEN = "4711"
+_HOLE = ("limit = ", f"\n\nassert limit == {_SEEN}\n")
 
 
 class OpenAIEngine:
@@ -183,6 +204,9 @@ class _Server:
         self._idle = asyncio.Semaphore(1)
         self._kind: asyncio.Lock = asyncio.Lock()
         self._dialect: Dialect | None = None
+        # Whether it has nothing but conversations; and why it fills no holes by itself, "" if it does.
+        self._talks_only = False
+        self._lacks: str | None = None
         self._model = place.model
         self._rest, self._failures, self._until, self._reason = rest, 0, 0.0, ""
 
@@ -203,7 +227,8 @@ class _Server:
         if self._failures >= FAILURES:
             self._until = time.monotonic() + self._rest
             # What comes back may be another server, or have another model.
-            self._dialect = None
+            self._dialect = self._lacks = None
+            self._talks_only = False
         return EngineError(self._reason)
 
     @contextlib.asynccontextmanager
@@ -213,18 +238,82 @@ class _Server:
             yield
 
     async def answers(self, request: Request, info: ModelInfo) -> AsyncGenerator[Answer, None]:
-        """Raises `Busy` or `EngineError`."""
+        """Raises `Busy`, `EngineError`, or `ModelError` for what this server cannot do."""
         dialect = await self._known()
-        ask = prepare(request, info, self._model, dialect.heals)
-        rest, length = ask.rest, 0
+        if info.family == ITS_SERVERS and request.said is None:
+            await self._fills_holes(dialect, info)
+        async with contextlib.aclosing(self._whole(dialect, request, info)) as answers:
+            async for answer in answers:
+                yield answer
+
+    async def _whole(self, dialect: Dialect, request: Request, info: ModelInfo) -> AsyncGenerator[Answer, None]:
+        """The answer, in a conversation where the server knows nothing else."""
+        asked = way(dialect, request, info, self._model, self._talks_only)
+        if asked is None:
+            raise ModelError(f"{dialect.name} makes no prompt for a hole")
+        try:
+            async with contextlib.aclosing(self._cut(asked, request, info)) as answers:
+                async for answer in answers:
+                    yield answer
+        except _NoSuchPage:
+            if self._talks_only or request.said is None:
+                raise ModelError(
+                    f"The inference server at {self.place.url} has no {asked.path}, so it cannot do this; one "
+                    "that only holds conversations can edit. Set midfill.engine.url to another for the rest."
+                ) from None
+            self._talks_only = True
+            async with contextlib.aclosing(self._whole(dialect, request, info)) as answers:
+                async for answer in answers:
+                    yield answer
+
+    async def _fills_holes(self, dialect: Dialect, info: ModelInfo) -> None:
+        """Raises `ModelError` unless the server reads what stands behind a hole, too; it is tried once."""
+        async with self._kind:
+            if self._lacks is None:
+                request = Request("complete", info.name, (Part(_HOLE[0]), Part(_HOLE[1])), 12)
+                try:
+                    answers = [answer.text async for answer in self._whole(dialect, request, info)]
+                    seen = _SEEN in "".join(answers)
+                    self._lacks = "" if seen else "it does not look at what stands behind the cursor"
+                except (EngineError, ModelError) as error:
+                    self._lacks = str(error).rstrip(".")
+        if self._lacks:
+            raise ModelError(
+                f"The server at {self.place.url} cannot fill holes by itself: {self._lacks}. If Midfill knows the "
+                f"family of the model {self._model} (docs/models.md), set it as midfill.engine.family."
+            )
+
+    async def _cut(self, asked: Way, request: Request, info: ModelInfo) -> AsyncGenerator[Answer, None]:
+        """The answer without what it says again at its beginning, up to the first stop."""
+        beginning, ends = Beginning(asked.begun), Ends((*request.stop, *info.stops))
+        # What was put into the prompt to pull control tokens apart is not to come back.
+        ours = not any(APART in part.text for part in request.prompt)
+        last = Answer("")
+        async with contextlib.aclosing(self._pieces(asked)) as pieces:
+            async for answer in pieces:
+                text = ends.take(beginning.take(answer.text))
+                if ends.found is not None:
+                    # Hanging up ends it there, too.
+                    yield replace(answer, text=text, finish="stop" if ends.found in request.stop else "end")
+                    return
+                last = replace(answer, usage=answer.usage or last.usage, finish=answer.finish or last.finish)
+                yield replace(answer, text=text.replace(APART, "") if ours else text, finish=None)
+        text = ends.take(beginning.rest())
+        finish = last.finish if ends.found is None else "stop"
+        yield Answer(text + ends.rest(), usage=last.usage, finish=finish)
+
+    async def _pieces(self, asked: Way) -> AsyncGenerator[Answer, None]:
+        rest, length = asked.rest, 0
         with _said_plainly(self.place):
-            async with self.client.stream("POST", dialect.path, json=dialect.body(ask)) as response:
+            async with self.client.stream("POST", asked.path, json=asked.body) as response:
+                if response.status_code in (404, 405, 501):
+                    raise _NoSuchPage
                 await self._refused(response)
                 async for event in _events(response):
                     if error := event.get("error"):
                         message = error.get("message") if isinstance(error, dict) else error
                         raise EngineError(f"The inference server at {self.place.url} says: {message}.")
-                    answer = dialect.read(event)
+                    answer = asked.read(event)
                     # What was typed already comes again, and is no news.
                     known = len(rest) if answer.text.startswith(rest) else _common(rest, answer.text)
                     rest = rest[known:]

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -76,7 +77,8 @@ class HostEngine:
         loop = asyncio.get_running_loop()
         chunks: asyncio.Queue[Chunk | Exception | None] = asyncio.Queue()
         self._models.add(request.model)
-        asking = asyncio.ensure_future(self._ask(request, chunks.put_nowait))
+        # The host's models are asked by the prompt alone.
+        asking = asyncio.ensure_future(self._ask(replace(request, said=None), chunks.put_nowait))
         # Not in `_ask`, because a task that is cancelled before its first step runs no code at all.
         asking.add_done_callback(lambda _: chunks.put_nowait(None))
         cancel.on_cancel(lambda: None if loop.is_closed() else _soon(loop, asking))

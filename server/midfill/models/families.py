@@ -564,9 +564,9 @@ def _unknown(metadata: Mapping[str, Any], candidates: list[Family]) -> str:
     choices = ", ".join(row.name for row in candidates or FAMILIES.values())
     if not candidates:
         return (
-            f"The file's family is none that Midfill knows: {described}, and its vocabulary has the control tokens "
-            f"of none. Choose another model, or, if you know better, set the family, by `--family` with one of: "
-            f"{choices}."
+            f"The file's family is none that Midfill knows: {described}, and its vocabulary has the control "
+            "tokens of none. Choose another model, or, if you know better, set the family, by `--family` with one "
+            f"of: {choices}."
         )
     return (
         f"The file does not tell its family: {described}, and by its vocabulary it may be of several. Set the "

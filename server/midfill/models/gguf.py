@@ -113,7 +113,7 @@ def metadata(stream: BinaryIO, lists: Container[str] = ()) -> dict[str, Any]:
     version = scalar("<I")
     if version in (2 << 24, 3 << 24):
         raise ValueError(
-            "it is big-endian, made for other machines; `gguf-convert-endian` of the package gguf makes one for this"
+            "it is big-endian, made for other machines; `gguf-convert-endian` of the package gguf turns it around"
         )
     if version not in (2, 3):
         raise ValueError(f"its GGUF version {version} is not supported")
