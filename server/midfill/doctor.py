@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 import midfill
-from midfill import trust
+from midfill import graphics, trust
 from midfill.app import local_engine
 from midfill.config import Config
 from midfill.edits import custom
@@ -35,9 +36,12 @@ async def examine() -> dict[str, Any]:
         "memory": {"total": memory.total, "available": memory.available},
         # What explains is the model that edits, unless the user binds another.
         "models": [_model(role, problems) for role in ("complete", "edit")],
+        "graphics": None,
         "problems": problems,
     }
     _look_at_actions(problems)
+    if findings["engine"] is not None:
+        findings["graphics"] = _graphics(findings["engine"]["llama-cpp-python"], problems)
     needed = sum(model["bytes"] for model in findings["models"] if model["usable"]) + 500_000_000
     if memory.available < needed:
         problems.append(
@@ -61,6 +65,11 @@ def report(findings: dict[str, Any]) -> str:
         f"cores     {findings['cores']['physical']} physical, {findings['cores']['logical']} logical",
         f"memory    {memory['available'] / 1e9:.1f} of {memory['total'] / 1e9:.1f} GB free",
     ]
+    if cards := findings["graphics"]:
+        seen = ", ".join(card["name"] for card in cards["seen"]) or "none"
+        lines.append(f"graphics  {seen}; llama.cpp is built for {', '.join(cards['backends'])}")
+        lines += [f"{'':9} uses {name}" for name in cards["used"]]
+        lines += [f"{'':9} {hint}" for hint in cards["hints"]]
     for model in findings["models"]:
         state = "its SHA-256 is right" if model["usable"] else "not usable"
         lines.append(
@@ -106,6 +115,22 @@ def _look_at_actions(problems: list[dict[str, str]]) -> None:
             )
         elif data is not None:
             problems.extend(_problem(each, "") for each in custom.parse(data, str(path)).problems)
+
+
+def _graphics(version: str, problems: list[dict[str, str]]) -> dict[str, Any]:
+    """The cards that there are, and what to do about those that llama.cpp's build cannot use."""
+    from midfill.engine import llama
+
+    backends, used = llama.backends(), [device.name for device in llama.devices()]
+    seen = graphics.cards()
+    hints = []
+    for card in seen:
+        wanted = graphics.advice(card, backends, used, version)
+        if wanted and card.alone:
+            problems.append(_problem(f"{card.name} is not used.", wanted))
+        elif wanted:
+            hints.append(f"{card.name} is not used, and may be no faster than the processor. To try: {wanted}")
+    return {"seen": [asdict(card) for card in seen], "backends": backends, "used": used, "hints": hints}
 
 
 def _model(role: Role, problems: list[dict[str, str]]) -> dict[str, Any]:

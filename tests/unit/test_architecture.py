@@ -67,6 +67,7 @@ FREE = (
     "midfill.demo",
     "midfill.doctor",
     "midfill.elsewhere",
+    "midfill.graphics",
     "midfill.inspection",
     "midfill.recommend",
     "midfill.show",

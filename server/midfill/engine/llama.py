@@ -406,5 +406,15 @@ def devices() -> list[Device]:
     return found
 
 
+def backends() -> list[str]:
+    """What this build can compute with, as llama.cpp calls it: CPU, CUDA, ROCm, Vulkan, MTL (Metal) and others."""
+    library = _library()._lib
+    get, name = library.ggml_backend_reg_get, library.ggml_backend_reg_name
+    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    name.restype, name.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
+    library.ggml_backend_reg_count.restype = ctypes.c_size_t
+    return [(name(get(n)) or b"").decode("utf-8", "replace") for n in range(library.ggml_backend_reg_count())]
+
+
 # GGML_BACKEND_DEVICE_TYPE_GPU and _IGPU of ggml-backend.h.
 _GPU, _INTEGRATED = 1, 2
