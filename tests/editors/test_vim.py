@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +17,12 @@ pytestmark = pytest.mark.model
 
 
 class Vim(Terminal):
-    def __init__(self, home: Path, file: Path) -> None:
+    def __init__(self, home: Path, file: Path, program: Path = MIDFILL) -> None:
         home.mkdir(mode=0o700)
         (home / "vimrc").write_text(
             f"set nocompatible runtimepath^={ROOT}/client-config/vim noswapfile expandtab shiftwidth=4\n"
             f"set esckeys ttimeout ttimeoutlen=20\nfiletype plugin indent on\n"
-            f"let g:midfill_command = ['{MIDFILL}', 'serve']\n"
+            f"let g:midfill_command = ['{program}', 'serve']\n"
         )
         self._file = file
         super().__init__(["vim", "-u", home / "vimrc", file], home)
@@ -54,6 +55,30 @@ def test_typing_shows_ghost_text_that_tab_accepts(vim: Vim) -> None:
     vim.shows("    return sum(", 30)
     vim.press("\t")
     vim.until(lambda: vim.saved().startswith(SHOP + "    return sum("), 10)
+
+
+def test_a_block_is_drawn_below_the_line_and_accepted_whole(tmp_path: Path) -> None:
+    scripted = ROOT / "tests" / "lsp" / "scripted_server.py"
+    server = tmp_path / "server"
+    answers = json.dumps(["größe = x + 1\n    return größe"])
+    server.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{scripted}' '{answers}'\n")
+    server.chmod(0o755)
+    file = tmp_path / "code.py"
+    file.write_text("# Grüße\ndef f(x):\n\n\nprint(f(1))\n")
+    vim = Vim(tmp_path / "home", file, server)
+    try:
+        vim.keys("jA\r")
+        vim.until(
+            lambda: (
+                vim.screen().splitlines()[:7]
+                == "# Grüße\ndef f(x):\n    größe = x + 1\n    return größe\n\n\nprint(f(1))".splitlines()
+            )
+        )
+        vim.press("\t")
+        vim.until(lambda: vim.saved() != "# Grüße\ndef f(x):\n    \n\n\nprint(f(1))\n", 10)
+        assert vim.saved() == "# Grüße\ndef f(x):\n    größe = x + 1\n    return größe\n\n\nprint(f(1))\n"
+    finally:
+        vim.quit()
 
 
 @pytest.mark.parametrize("vim", [AREA], indirect=True)

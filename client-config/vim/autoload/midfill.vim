@@ -143,6 +143,10 @@ function! s:answered(asked, items) abort
   for line in rest
     call prop_add(line('.'), 0, {'type': 'MidfillGhost', 'text': empty(line) ? ' ' : line, 'text_align': 'below'})
   endfor
+  if !empty(rest)
+    " Vim 9.0 draws the line below twice, else.
+    redraw!
+  endif
   call s:notify('textDocument/didShowCompletion', {'item': s:item})
 endfunction
 
