@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PAGE := client-config/web/page
 
 .PHONY: setup models demo demo-web check format test test-engines test-editors bench eval eval-quick eval-edits vscode web clean
 
@@ -38,7 +39,7 @@ demo: models
 
 # Monaco in a page, on this machine only; needs Node 20. Prints the address to open.
 demo-web: models web
-	@$(BIN)/midfill serve --ws --page client-config/web/page
+	@$(BIN)/midfill serve --ws --page $(PAGE)
 
 check: setup
 	$(BIN)/ruff format --check server tests
@@ -129,9 +130,12 @@ vscode:
 	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir client-config/vscode/server .
 	cd client-config/vscode && npm ci && npm run check && npm run package
 
-# The page with Monaco.
-web:
+# The page with Monaco, built again when something of it has changed.
+web: $(PAGE)/index.html
+
+$(PAGE)/index.html: client-config/web/package-lock.json client-config/web/build.mjs $(wildcard client-config/web/src/*)
+	@command -v npm >/dev/null || { echo "The page needs Node 20 or newer, with npm: https://nodejs.org."; exit 1; }
 	cd client-config/web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist $(PAGE)

@@ -217,7 +217,8 @@ def _serve_web(options: argparse.Namespace) -> int:
 
     def started(address: str) -> None:
         print(address, flush=True)
-        _tell("Keep that address to yourself: who has it can use the server. Ctrl+C ends it.")
+        how = "Open it in a browser" if options.page else "Connect to it by WebSocket"
+        _tell(f"{how}, and keep it to yourself: who has that address can use the server. Ctrl+C ends it.")
 
     try:
         app.serve_web(started, options.port or 0, options.page, options.origin or [], options.in_process)
