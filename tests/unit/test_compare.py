@@ -70,8 +70,18 @@ async def test_what_a_model_cannot_do_is_said_and_drawn() -> None:
     assert found.scores[0].quality is None
     assert "It is <broken>." in compare.report(found)
     page = compare.as_html(found)
-    assert "It is &lt;broken&gt;." in page and "cannot do it" in page and "<svg" in page
+    assert "It is &lt;broken&gt;." in page and "cannot do it" in page and '<section aria-label="complete">' in page
     assert compare.as_json(found)["scores"][0]["note"] == "It is <broken>."
+    # What nothing was asked of took nothing.
+    assert compare.as_json(found)["memory"] == {}
+
+
+async def test_size_and_memory_stand_beside_the_quality() -> None:
+    found = await compare.compare([NAME], ["complete"], quiet, says("x"))
+    assert compare.as_json(found)["bytes"] == {NAME: 491_400_064}
+    assert found.memory.keys() == {NAME}
+    for told in (compare.report(found), compare.as_html(found)):
+        assert "0.49 GB" in told
 
 
 async def test_a_model_that_is_not_there_is_said_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,13 @@ import re
 import statistics
 import time
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from midfill import app
 from midfill.completion import fim
@@ -47,9 +49,10 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`memory` are the bytes of each model's file, which are most of what it takes."""
+    """By model: `size` are the bytes of its file, `memory` the most that this process grew by while it worked."""
 
     scores: list[Score]
+    size: dict[str, int]
     memory: dict[str, int]
 
 
@@ -72,7 +75,9 @@ async def compare(
         catalog.present(model)
     todo, done = len(models) * sum(len(tasks()[role]) for role in roles), 0
     scores = []
+    memory: dict[str, int] = {}
     for model in models:
+        before = psutil.Process().memory_info().rss
         config = Config(models=Models(model.name, model.name, model.name), edit_attempts=2, drafts=False)
         engine = engine_of(lambda config=config: config)  # type: ignore[misc]
         try:
@@ -88,11 +93,13 @@ async def compare(
                         note = str(error)
                         continue
                     results.append((quality, (time.perf_counter() - started) * 1000))
+                    grown = psutil.Process().memory_info().rss - before
+                    memory[model.name] = max(grown, memory.get(model.name, 0))
                 scores.append(_score(model.name, role, results, note))
         finally:
             await engine.close()
     progress("done", todo, todo)
-    return Comparison(scores, {model.name: model.bytes for model in models})
+    return Comparison(scores, {model.name: model.bytes for model in models}, memory)
 
 
 async def _complete(task: dict[str, Any], config: Config, engine: Engine) -> float:
@@ -142,54 +149,77 @@ def _score(model: str, role: str, results: Sequence[tuple[float, float]], note: 
 
 
 def report(found: Comparison) -> str:
-    lines = [f"{'model':34} {'GB':>5}  {'role':9} {'quality':>8} {'tasks':>6} {'ms':>8}"]
+    lines = [f"{'model':34} {'file':>8} {'memory':>8}  {'role':9} {'quality':>8} {'tasks':>6} {'ms':>8}"]
     for score in found.scores:
         quality = f"{score.quality:.0%}" if score.quality is not None else "-"
-        size = f"{found.memory[score.model] / 1e9:.2f}"
-        lines.append(f"{score.model:34} {size:>5}  {score.role:9} {quality:>8} {score.tasks:6} {score.ms:8,}")
+        size, memory = _gigabytes(found.size, score.model), _gigabytes(found.memory, score.model)
+        figures = f"{score.role:9} {quality:>8} {score.tasks:6} {score.ms:8,}"
+        lines.append(f"{score.model:34} {size:>8} {memory:>8}  {figures}")
         if score.note:
-            lines.append(f"{'':42}{score.note}")
+            lines.append(f"{'':54}{score.note}")
     return "\n".join(lines)
 
 
+def _gigabytes(of: Mapping[str, int], model: str) -> str:
+    return f"{of[model] / 1e9:.2f} GB" if model in of else "-"
+
+
 def as_json(found: Comparison) -> dict[str, Any]:
-    return {"scores": [asdict(score) for score in found.scores], "bytes": found.memory}
+    return {"scores": [asdict(score) for score in found.scores], "bytes": found.size, "memory": found.memory}
 
 
 def as_html(found: Comparison) -> str:
-    """A page that needs nothing else: the table, and for each role a bar for each model."""
+    """A page that needs nothing else: for each role two bars for each model, and the table."""
     rows, plots = "", ""
     for score in found.scores:
         quality = f"{score.quality:.0%}" if score.quality is not None else "-"
-        cells = (score.model, score.role, quality, str(score.tasks), f"{score.ms:,}", score.note)
+        size, memory = _gigabytes(found.size, score.model), _gigabytes(found.memory, score.model)
+        cells = (score.model, score.role, quality, str(score.tasks), f"{score.ms:,}", size, memory, score.note)
         rows += "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>\n"
     for role in dict.fromkeys(score.role for score in found.scores):
-        plots += f"<h2>{role}</h2>\n" + _bars([score for score in found.scores if score.role == role])
+        scores = [score for score in found.scores if score.role == role]
+        slowest = max(score.ms for score in scores) or 1
+        bars = "".join(_bars(score, slowest) for score in scores)
+        plots += f'<section aria-label="{role}"><h2>{role}</h2>\n{bars}</section>\n'
     return _PAGE.format(rows=rows, plots=plots)
 
 
-def _bars(scores: Sequence[Score]) -> str:
-    slowest = max((score.ms for score in scores), default=0) or 1
-    drawn = ""
-    for number, score in enumerate(scores):
-        y, quality = 44 * number, score.quality or 0.0
-        told = f"{quality:.0%}, {score.ms:,} ms" if score.quality is not None else "cannot do it"
-        drawn += (
-            f'<text x="0" y="{y + 14}">{html.escape(score.model)}</text>'
-            f'<rect x="280" y="{y + 2}" width="{300 * quality:.0f}" height="14" fill="#2a6"/>'
-            f'<rect x="280" y="{y + 18}" width="{300 * score.ms / slowest:.0f}" height="8" fill="#99b"/>'
-            f'<text x="590" y="{y + 14}">{told}</text>'
-        )
-    return f'<svg width="760" height="{44 * len(scores)}" role="img">{drawn}</svg>\n'
+def _bars(score: Score, slowest: int) -> str:
+    quality = score.quality or 0.0
+    told = f"{quality:.0%}, {score.ms:,} ms" if score.quality is not None else "cannot do it"
+    return (
+        f'<div class="model"><span class="name">{html.escape(score.model)}</span><span class="bars">'
+        f'<span class="quality" style="width:{100 * quality:.0f}%"></span>'
+        f'<span class="time" style="width:{100 * score.ms / slowest:.0f}%"></span></span>'
+        f"<span>{told}</span></div>\n"
+    )
 
 
 _PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Models compared</title>
-<style>body{{font:14px sans-serif;margin:2em;max-width:60em}} td,th{{padding:.2em .8em;text-align:left}}
-svg text{{font:13px sans-serif}}</style>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Models compared</title>
+<style>
+:root{{color-scheme:light dark;--quality:#2a8a5b;--time:#8a8fb5;--line:#8884}}
+body{{font:15px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}}
+h2{{margin:1.6em 0 .4em;font-size:1.15em;text-transform:capitalize}}
+.model{{display:grid;grid-template-columns:17rem 1fr 9rem;gap:1rem;align-items:center;margin:.5rem 0}}
+.name{{overflow-wrap:anywhere}}
+.bars{{display:block;background:linear-gradient(90deg,var(--line) 1px,#0000 1px) 0/25% 100%;
+border-right:1px solid var(--line)}}
+.bars span{{display:block}}
+.quality{{height:14px;background:var(--quality)}} .time{{height:8px;margin-top:2px;background:var(--time)}}
+.key{{display:inline-block;width:1.6em;height:.7em}}
+.wide{{overflow-x:auto}} table{{border-collapse:collapse}}
+td,th{{padding:.3em .8em .3em 0;text-align:left;border-bottom:1px solid var(--line);white-space:nowrap}}
+td:last-child{{white-space:normal;min-width:14em}}
+td:nth-child(n+3):nth-child(-n+7),th:nth-child(n+3):nth-child(-n+7){{text-align:right}}
+@media(max-width:40rem){{body{{margin:1rem auto}} .model{{grid-template-columns:1fr;gap:.15rem;margin:.9rem 0}}}}
+</style></head><body>
 <h1>Models compared</h1>
-<p>Quality in green, from 0 to 100 %; below it in grey the median time of an answer.</p>
+<p><span class="key quality"></span> quality, from 0 to 100 %
+<span class="key time"></span> median time of an answer, against the slowest</p>
 {plots}<h2>All figures</h2>
-<table><tr><th>model</th><th>role</th><th>quality</th><th>tasks</th><th>ms</th><th></th></tr>
-{rows}</table></html>
+<div class="wide"><table><tr><th>model</th><th>role</th><th>quality</th><th>tasks</th><th>ms</th><th>file</th>
+<th>memory</th><th></th></tr>
+{rows}</table></div></body></html>
 """

@@ -88,14 +88,14 @@ class Completer:
         if cursor is None and known:
             cursor = min(known[0].cursor, len(document.text))
         if cursor is None:
-            start = _prompt(document, Window(0, 0, document.text.data[: budget.before], b""), info.family)[:2]
+            start = _prompt(document, Window(0, 0, document.text.data[: budget.before], b""), info)[:2]
             await self._evaluate(start if len(document.text) <= budget.before else start[:1], info, cancel)
             return
         window = window_at(document, cursor, known, budget.quick)
         better = self._informed(fresh(document, cursor, known, budget), document, known)
         for each in (window, better) if outdated(document, window, better) else (window,):
             heal = _heals(document, cursor)
-            if not await self._evaluate(_prompt(document, each, info.family), info, cancel, heal):
+            if not await self._evaluate(_prompt(document, each, info), info, cancel, heal):
                 return
             self.memory.keep(document.uri, each)
 
@@ -134,7 +134,7 @@ class Completer:
         request = Request(
             role="complete",
             model=info.name,
-            prompt=_prompt(document, window, info.family),
+            prompt=_prompt(document, window, info),
             max_tokens=self.config.max_line_tokens if isinstance(want, Line) else self.config.max_block_tokens,
             heal=_heals(document, cursor),
             stop=("\n",) if isinstance(want, Line) else (),
@@ -188,9 +188,9 @@ def _heals(document: Document, cursor: int) -> bool:
     return cursor > document.text.line_start(document.text.line_of(cursor))
 
 
-def _prompt(document: Document, window: Window, family: str) -> tuple[Part, ...]:
+def _prompt(document: Document, window: Window, info: ModelInfo) -> tuple[Part, ...]:
     return fim.prompt(
-        fim.family(family),
+        fim.family(info.family, info.doubt),
         before_anchor=window.context.imports + fim.readable(window.before),
         typed=fim.readable(document.text.data[window.anchor : window.cursor]),
         after_cursor=fim.readable(window.after),

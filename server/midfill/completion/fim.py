@@ -111,15 +111,16 @@ FAMILIES = {
 _ITS_SERVERS = Family(ITS_SERVERS, "PSM", "", "", "")
 
 
-def family(name: str) -> Family:
-    """The row of a family. Raises `ModelError` for a model that cannot fill in the middle."""
+def family(name: str, doubt: str = "") -> Family:
+    """The row of a family. Raises `ModelError`, in the words of `doubt` if there are, where it fills no holes."""
     if name == ITS_SERVERS:
         return _ITS_SERVERS
     try:
         return FAMILIES[name]
     except KeyError:
         raise ModelError(
-            f"A model of the family {name!r} cannot complete code. "
+            doubt
+            or f"A model of the family {name!r} cannot complete code. "
             f"Set midfill.models.complete to a model of one of the families {', '.join(FAMILIES)}."
         ) from None
 

@@ -136,7 +136,8 @@ def conversation(info: ModelInfo, turns: Sequence[Turn], answer: str) -> tuple[P
         )
     elif not marked:
         raise ModelError(
-            f"A model of the family {info.family!r} cannot edit code. "
+            info.doubt
+            or f"A model of the family {info.family!r} cannot edit code. "
             f"Set midfill.models.edit to a model of one of the families {', '.join(CHATS)}."
         )
     return (*_filled(marked, turns), Part(answer))
