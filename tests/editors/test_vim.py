@@ -39,7 +39,8 @@ class Vim(Terminal):
 
 @pytest.fixture
 def vim(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Vim]:
-    file = tmp_path / "code.py"
+    file = tmp_path / "große Dinge" / "code.py"
+    file.parent.mkdir()
     file.write_text(request.param)
     vim = Vim(tmp_path / "home", file)
     yield vim

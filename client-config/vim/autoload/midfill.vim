@@ -31,7 +31,8 @@ function! s:start() abort
   endif
   let client = {
         \ 'general': {'positionEncodings': ['utf-8']},
-        \ 'workspace': {'applyEdit': v:true},
+        \ 'workspace': {'applyEdit': v:true, 'workspaceEdit': {'documentChanges': v:true, 'resourceOperations': ['create']}},
+        \ 'window': {'showDocument': {'support': v:true}},
         \ 'textDocument': {'inlineCompletion': {}},
         \ 'experimental': {'midfill': {'askInstruction': v:true}}}
   call s:request('initialize', {
@@ -270,18 +271,37 @@ function! s:edit(buffer, range, text) abort
 endfunction
 
 function! s:apply(edit) abort
-  let all = map(copy(get(a:edit, 'documentChanges', [])), '[v:val.textDocument.uri, v:val.edits]')
-        \ + items(get(a:edit, 'changes', {}))
-  for [uri, edits] in all
-    for buffer in keys(s:versions)
-      if s:uri(fnamemodify(bufname(str2nr(buffer)), ':p')) ==# uri
-        for each in reverse(sort(copy(edits), {one, other -> one.range.start.line - other.range.start.line}))
-          call s:edit(str2nr(buffer), each.range, each.newText)
-        endfor
-        call s:sync(str2nr(buffer))
-      endif
-    endfor
+  for change in get(a:edit, 'documentChanges', [])
+    if has_key(change, 'kind')
+      " A file to create comes into being when it is written.
+      call s:show(change.uri)
+    else
+      call s:apply_to(change.textDocument.uri, change.edits)
+    endif
   endfor
+  for [uri, edits] in items(get(a:edit, 'changes', {}))
+    call s:apply_to(uri, edits)
+  endfor
+endfunction
+
+function! s:apply_to(uri, edits) abort
+  let buffer = bufadd(s:path(a:uri))
+  call bufload(buffer)
+  for each in reverse(sort(copy(a:edits), {one, other -> one.range.start.line - other.range.start.line}))
+    call s:edit(buffer, each.range, each.newText)
+  endfor
+  if has_key(s:versions, buffer)
+    call s:sync(buffer)
+  endif
+endfunction
+
+" Show a file beside the one that the user is in.
+function! s:show(uri) abort
+  if mode() !~# '^n'
+    stopinsert
+  endif
+  execute 'botright split' fnameescape(s:path(a:uri))
+  wincmd p
 endfunction
 
 " The wire
@@ -304,6 +324,9 @@ function! s:heard(_, message) abort
     if method ==# 'workspace/applyEdit'
       call s:apply(a:message.params.edit)
       let result = {'applied': v:true}
+    elseif method ==# 'window/showDocument'
+      call s:show(a:message.params.uri)
+      let result = {'success': v:true}
     elseif method ==# 'workspace/configuration'
       let result = map(copy(a:message.params.items), 'g:midfill_settings')
     endif
@@ -317,8 +340,15 @@ function! s:cursor() abort
   return {'line': line('.') - 1, 'character': col('.') - 1}
 endfunction
 
+" A URI has bytes where a name has letters.
 function! s:uri(path) abort
-  return 'file://' .. substitute(a:path, '[^A-Za-z0-9/._~-]', {found -> printf('%%%02X', char2nr(found[0]))}, 'g')
+  let Escaped = {letter -> join(map(range(len(letter)), 'printf("%%%02X", char2nr(strpart(letter, v:val, 1)))'), '')}
+  return 'file://' .. substitute(a:path, '[^A-Za-z0-9/._~-]', {found -> Escaped(found[0])}, 'g')
+endfunction
+
+function! s:path(uri) abort
+  let path = substitute(a:uri, '^file://', '', '')
+  return substitute(path, '%\(\x\x\)', {found -> eval('"\x' .. found[1] .. '"')}, 'g')
 endfunction
 
 function! s:tell(message) abort
