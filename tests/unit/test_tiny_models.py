@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import subprocess
+import sys
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -153,3 +155,20 @@ def test_the_host_is_started_as_the_settings_say() -> None:
         "--cache-type": "q8_0",
         "--split-mode": "row",
     }
+
+
+def test_two_threads_prepare_the_library_once() -> None:
+    """What the second one made would go, and llama.cpp would call it: the end of the process."""
+    script = (
+        "import threading, time\n"
+        "from llama_cpp import llama_cpp\n"
+        "listeners = []\n"
+        "llama_cpp.llama_log_set = lambda listener, _: (time.sleep(0.1), listeners.append(listener))\n"
+        "from midfill.engine import llama\n"
+        "threads = [threading.Thread(target=llama._library) for _ in range(4)]\n"
+        "for each in threads: each.start()\n"
+        "for each in threads: each.join()\n"
+        "print(len(listeners))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "1\n"

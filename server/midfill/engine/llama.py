@@ -7,6 +7,7 @@ import ctypes
 import itertools
 import logging
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -343,9 +344,18 @@ def _reason() -> str:
     return _errors[0].rpartition("error loading model: ")[2].rstrip(".")
 
 
-@cache
 def _library() -> Any:
     """llama_cpp's low-level module, with its messages sent to our log instead of standard error."""
+    # Two models may be loaded at once, each by its thread, and a listener made twice would be freed once.
+    with _preparing:
+        return _prepared()
+
+
+_preparing = threading.Lock()
+
+
+@cache
+def _prepared() -> Any:
     # libgomp reads this once, when it is loaded. It says how long a thread spins at a barrier for the others.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN)

@@ -129,11 +129,13 @@ class Server(LanguageServer):
             self.reviewed.discard(uri)
             self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
 
-    def doubt(self, role: Role) -> None:
-        """Say, once, that the model of a role does not seem to fit it."""
+    def doubt(self, role: Role) -> bool:
+        """Say, once, that the model of a role does not seem to fit it, and tell whether that is so."""
         with contextlib.suppress(MidfillError):
             if doubt := self.engine.info(role).doubt:
                 self.say(doubt, types.MessageType.Warning)
+                return True
+        return False
 
     def look(self, document: Document, window: Window, told: Context) -> Context:
         """What stands elsewhere in the workspace and helps with a window's code; the `Look` of a completion."""
@@ -172,7 +174,8 @@ class Server(LanguageServer):
         """Remember what came of a completion, for `midfill/explain`."""
         explanation = convert.explanation(completion, document.text, self.encoding)
         self.history.append(Explained(document.uri, at, explanation))
-        if completion.outcome == "failed" and completion.message:
+        # A model that does not fit its role is said in the same words, whatever comes of it.
+        if completion.outcome == "failed" and completion.message and not self.doubt("complete"):
             self.say(completion.message)
 
 
