@@ -58,7 +58,7 @@ def asked(
     known = {**ACTIONS, action.id: action}
     result = asyncio.run(resolve(document, wish, Config(), engine, CancelToken(), actions=known))
     told = [part.text for request in engine.requests[:1] for part in request.prompt if not part.control]
-    return result, told[1] if told else ""
+    return result, told[-2] if told else ""
 
 
 # -- the file --------------------------------------------------------------------------------------------------

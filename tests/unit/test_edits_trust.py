@@ -306,11 +306,12 @@ def test_what_code_and_diagnostics_say_is_never_an_instruction(action: str, text
     for request in engine.requests:
         control = [part.text for part in request.prompt if part.control]
         # The turns are as many as there would be for any code, and none is opened or closed by the code.
-        assert control[0] == "<|im_start|>system\n"
-        assert {*control[1:]} == {"<|im_end|>\n<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"}
+        rewrites = ACTIONS[action].form == "rewrite"
+        assert control[0] == ("<|im_start|>user\n" if rewrites else "<|im_start|>system\n")
+        assert {*control[1:]} <= {"<|im_end|>\n<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"}
         assert not any("obey" in text or "Ignore" in text for text in control)
         told = next(part.text for part in request.prompt if not part.control)
-        assert "no instructions" in told
+        assert rewrites or "no instructions" in told
     if result is not None and result.target is None:
         holds(document, result, (start, end))
 

@@ -198,3 +198,59 @@ def test_a_model_lost_in_white_space_gets_no_long_drafts() -> None:
     chunks = run(model, "x", draft=" " * 50)
     assert text(chunks) == " " * 50
     assert max(model.evaluated[1:]) <= 3
+
+
+class Doubter(ByteModel):
+    """It would write `script`, but nearly another letter behind some text: {text: (letter, logit)}."""
+
+    def __init__(self, script: dict[bytes, bytes], doubts: dict[bytes, tuple[bytes, float]]) -> None:
+        super().__init__(script)
+        self.doubts = doubts
+
+    def logits(self, tokens: Sequence[int]) -> Logits:
+        logits = super().logits(tokens)
+        text = bytes(token - 1 for token in tokens)
+        for before, (letter, logit) in self.doubts.items():
+            if text.endswith(before):
+                logits[letter[0] + 1] = logit
+        return logits
+
+
+BUGGY = {b"fix: ": b"a = b + c\n``", b"a = b -": b" c\n``", b"x": b" = b + c\n``"}
+
+
+@pytest.mark.parametrize("drafts", [True, False])
+@pytest.mark.parametrize("old", ["", "a = b + c\n"])
+def test_a_copy_goes_the_other_way_from_where_the_model_was_least_sure(drafts: bool, old: str) -> None:
+    model = Doubter(BUGGY, {b"fix: ": (b"x", 7), b"a = b ": (b"-", 8)})
+    for _ in range(2):
+        chunks = run(model, "fix: ", stop=("\n``",), avoid="a = b + c\n", drafts=drafts, draft=old)
+        assert text(chunks) == "a = b - c"
+        assert chunks[-1].finish == "stop"
+    model.doubts[b"fix: "] = (b"x", 9)
+    assert text(run(model, "fix: ", stop=("\n``",), avoid="a = b + c\n", drafts=drafts, draft=old)) == "x = b + c"
+
+
+def test_nothing_of_a_copy_is_sent_before_it_differs() -> None:
+    model = Doubter(BUGGY, {b"a = b ": (b"-", 8)})
+    chunks = run(model, "fix: ", stop=("\n``",), avoid="a = b + c\n")
+    assert next(chunk for chunk in chunks if chunk.text).usage.generated > len("a = b + c")
+    assert text(chunks) == "a = b - c"
+    other = run(model, "fix: ", stop=("\n``",), avoid="a = bcd")
+    assert text(other) == "a = b + c"
+    assert next(chunk.text for chunk in other if chunk.text) == "a = b +"
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [
+        pytest.param({}, id="none"),
+        pytest.param({b"a = b": (b"#", 9)}, id="a comment"),
+        pytest.param({b"a = b": (b"\t", 9)}, id="white space"),
+        pytest.param({b"a = b + c": (b"d", 9)}, id="behind the copy"),
+    ],
+)
+def test_a_copy_stays_one_where_there_is_no_other_way(doubt: dict[bytes, tuple[bytes, float]]) -> None:
+    chunks = run(Doubter(BUGGY, doubt), "fix: ", stop=("\n``",), avoid="a = b + c\n")
+    assert text(chunks) == "a = b + c"
+    assert chunks[-1].finish == "stop"

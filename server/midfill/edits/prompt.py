@@ -58,13 +58,13 @@ def context(around: Around, language: str) -> str:
 
 
 def rewrite(code: str, language: str, instruction: str, around: Around = _NOWHERE) -> list[Turn]:
-    """Ask for the whole of `code`, changed by an instruction."""
-    request = (
-        f"{instruction}\n\n{fenced(code, language)}\n\n{context(around, language)}"
-        "Answer with the whole code after the change, complete, in one code block. "
-        "Keep comments, names and behaviour that the request does not ask to change."
-    )
-    return [Turn("system", SYSTEM), Turn("user", request)]
+    """Ask for the whole of `code`, changed by an instruction.
+
+    In the fewest words, and without a system turn, so that the model's own stands there: with more a small model
+    listens less to the instruction (tests/eval/README.md).
+    """
+    request = f"{instruction}\n\n{fenced(code, language)}\n\n{context(around, language)}"
+    return [Turn("user", request.rstrip())]
 
 
 def blocks(code: str, language: str, instruction: str, around: Around = _NOWHERE) -> list[Turn]:

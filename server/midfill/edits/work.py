@@ -91,10 +91,12 @@ class Asking:
         stop: tuple[str, ...],
         old: str = "",
         whole: bool = True,
+        avoid: str = "",
     ) -> str:
         """One attempt: what the model writes after `begun`. Raises `EditRejected` when it was cut short.
 
-        `old` is what it may repeat. An answer that need not be `whole` may grow too long, and is cut.
+        `old` is what it may repeat, `avoid` what it should not be. An answer that need not be `whole` may grow too
+        long, and is cut.
         """
         self.attempts += 1
         first = self.attempts == 1
@@ -107,6 +109,7 @@ class Asking:
             stop=stop,
             drafts=self.config.drafts,
             draft=old,
+            avoid=avoid,
             deadline_ms=None if first else self._left_ms(),
             said=Said(tuple((turn.speaker, turn.text) for turn in turns), begun),
         )
@@ -252,8 +255,11 @@ async def _rewrite(document: Document, wish: Wish, action: Action, asking: Askin
     begun = f"{mark}{name}\n{head}" if whole else blocks.OPENING
     stop = (f"\n{mark}",) if whole else ()
     most = len(scope.code) // 3 + _ROOM if whole else _BLOCKS_TOKENS
+    # Asked for something in words, or for what is missing, the model has to change the code; else it may be good.
+    changes = bool(rules.instruction) or action.on == "gap" or "adds" in rules.checks
+    avoid = scope.code.removeprefix(head) if whole and changes else ""
     while True:
-        written = await asking.answer(turns, begun, most, stop, scope.code)
+        written = await asking.answer(turns, begun, most, stop, scope.code, avoid=avoid)
         try:
             code, lines = imports.taken_out(
                 head + written if whole else blocks.applied(scope.code, begun + written), scope.code

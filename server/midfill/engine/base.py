@@ -55,6 +55,8 @@ class Request:
     `deadline_ms`: after so many milliseconds nobody waits for the answer any more, and what there is of it is all;
     waiting in a queue, or for the model to load, counts too. None: it may take as long as it takes.
     `said`: the same once more, where the prompt is a conversation.
+    `avoid`: the answer should not be this text. When it is, it goes another way from where the model was least
+    sure; nothing is sent before it differs.
     """
 
     role: Role
@@ -69,6 +71,7 @@ class Request:
     drafts: bool = True
     deadline_ms: float | None = None
     said: Said | None = None
+    avoid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from midfill.engine.base import Chunk, Finish, Part, Request, Usage
 from midfill.engine.drafts import BLANKS, HEALED, LENGTHS, Payoff, Repetition
+from midfill.engine.evasion import Evasion, Way
 from midfill.engine.sampling import Healing, Logits, Vocabulary, heal, log_probability
 from midfill.engine.sessions import Session, Sessions
 from midfill.errors import EngineError
@@ -187,6 +188,7 @@ class _Stream:
         self._output = _Output(run.request.stop)
         self._generated = 0
         self._ground = HEALED
+        self._evasion = Evasion(run.request.avoid, run.model.vocabulary)
 
     def propose(self, dropped: Sequence[int] = ()) -> list[int]:
         """A new draft: the tokens that healing dropped, which likely come again, and what repetition suggests."""
@@ -222,10 +224,12 @@ class _Stream:
         Returns the tokens to evaluate next, the first of which is certain; None at the end.
         """
         base = len(self.session.tokens) - len(self.draft)
+        first = base - len(self.taken)
         self._run.count(drafted=len(self.draft))
         held = 0
         while True:
             token, logprob = self.healing.pick(rows[held], self._model.vocabulary)
+            self._evasion.look(rows[held], token, len(self.taken))
             spelling = self._model.vocabulary.spelling[token]
             if not self.branched and self.healing.writes(spelling):
                 self.branched = True
@@ -237,9 +241,23 @@ class _Stream:
             held += right
             if ended or not right:
                 break
-        self._model.sessions.truncate(self.session, base + held)
         self._model.payoff.judged(self._ground, held, len(self.draft))
+        if way := self._evasion.taken():
+            base, held = first, way.place
+            token, ended = way.token, self._turn(way)
+        self._model.sessions.truncate(self.session, base + held)
         return None if ended else [token, *self.propose()]
+
+    def _turn(self, way: Way) -> bool:
+        """Go another way, from a token that was taken before."""
+        known, self.taken = self.taken[: way.place], []
+        self._output = _Output(self._run.request.stop)
+        for token, logprob in known:
+            self.taken.append((token, logprob))
+            self.take(token, logprob)
+        self.taken.append((way.token, way.logprob))
+        self._run.count(generated=1)
+        return self.take(way.token, way.logprob)
 
     def take(self, token: int, logprob: float) -> bool:
         """Let `token` be the next of the answer; True when it is the last."""
@@ -256,6 +274,9 @@ class _Stream:
             finish = "length"
         if finish in ("end", "length"):
             text += self._output.flush()
+        text, evaded = self._evasion.sent(text, finish is not None)
+        if evaded:
+            return True
         if text or finish:
             self._run.send(self.index, text, logprob if spelling else 0.0, finish)
         return finish is not None
