@@ -23,7 +23,7 @@ from midfill.client import editor
 from midfill.completion import fim
 from midfill.config import Backend
 from midfill.edits import chat
-from midfill.engine.base import CancelToken, Chunk, Request
+from midfill.engine.base import CancelToken, Chunk, Request, Said
 from midfill.engine.openai import OpenAIEngine
 from midfill.models import catalog
 from midfill.text import Position
@@ -50,13 +50,14 @@ def url() -> Iterator[str]:
 
 
 @contextmanager
-def engine_at(url: str) -> Iterator[OpenAIEngine]:
-    backend = Backend("openai", url, model="qwen2.5-coder")
+def engine_at(url: str, model: str = "qwen2.5-coder") -> Iterator[OpenAIEngine]:
+    backend = Backend("openai", url, model=model)
     yield OpenAIEngine(lambda role: elsewhere.info(backend, role), lambda role: elsewhere.place(backend, role))
 
 
 async def ask(engine: OpenAIEngine, typed: str, cancel: CancelToken | None = None, **options: Any) -> list[Chunk]:
-    request = Request("complete", "m", fim.prompt(FORM, CODE, typed, AFTER), **{"max_tokens": 24, **options})
+    asked: dict[str, Any] = {"role": "complete", "prompt": fim.prompt(FORM, CODE, typed, AFTER), "max_tokens": 24}
+    request = Request(model="m", **{**asked, **options})
     async with aclosing(engine.generate(request, cancel or CancelToken())) as chunks:
         return [chunk async for chunk in chunks]
 
@@ -119,6 +120,26 @@ async def test_a_conversation(url: str) -> None:
         request = Request("edit", "m", chat.conversation(engine.info("edit"), turns, ""), 20)
         async with aclosing(engine.generate(request, CancelToken())) as chunks:
             assert "Paris" in "".join([chunk.text async for chunk in chunks])
+        await engine.close()
+
+
+async def test_a_model_of_no_known_family_fills_holes_and_edits(url: str) -> None:
+    with engine_at(url, "my-model") as engine:
+        form = fim.family(engine.info("complete").family)
+        prompt = fim.prompt(form, CODE, "    return 2 * (", AFTER)
+        chunks = await ask(engine, "", prompt=prompt, stop=("\n",))
+        assert "width" in text(chunks) and "height" in text(chunks)
+        turns = [
+            chat.Turn("system", "You edit code and answer with code only."),
+            chat.Turn("user", f"Rename the function area to surface.\n\n```python\n{CODE}```"),
+        ]
+        said = Said(tuple((turn.speaker, turn.text) for turn in turns), "```python\n")
+        prompt = chat.conversation(engine.info("edit"), turns, said.begun)
+        edited = text(
+            await ask(engine, "", role="edit", prompt=prompt, max_tokens=120, stop=("\n```",), said=said)
+        )
+        assert edited.startswith("def surface(width, height):")
+        assert "```" not in edited
         await engine.close()
 
 

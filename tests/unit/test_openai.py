@@ -517,6 +517,23 @@ def test_what_is_said_again_of_a_beginning_goes(begun: str, answer: str, left: s
         assert "".join(beginning.take(piece) for piece in pieces) + beginning.rest() == left
 
 
+@pytest.mark.parametrize(
+    ("answer", "left"),
+    [
+        ("x = 1", "x = 1"),
+        ("```python\nx = 1", "x = 1"),
+        ("```py", "```py"),
+        ("`a` is", "`a` is"),
+        ("a ```python\n", "a ```python\n"),
+    ],
+)
+def test_who_goes_on_with_a_beginning_may_say_it_again(answer: str, left: str) -> None:
+    for size in (1, 5, 100):
+        beginning = Beginning("```python\n", goes_on=True)
+        pieces = [answer[at : at + size] for at in range(0, len(answer), size)]
+        assert "".join(beginning.take(piece) for piece in pieces) + beginning.rest() == left
+
+
 # -- faults
 
 

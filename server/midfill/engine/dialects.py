@@ -70,13 +70,17 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A request on its way. The answer begins with `rest` again (healing), or with `begun` (in a conversation)."""
+    """A request on its way. The answer begins with `rest` again (healing), or with `begun` (in a conversation).
+
+    `goes_on`: the server should go on with `begun`, and may say it again all the same.
+    """
 
     path: str
     body: dict[str, Any]
     read: Callable[[Mapping[str, Any]], Answer]
     rest: str = ""
     begun: str = ""
+    goes_on: bool = False
 
 
 def way(dialect: Dialect, request: Request, info: ModelInfo, model: str, talks_only: bool) -> Way | None:
@@ -85,8 +89,9 @@ def way(dialect: Dialect, request: Request, info: ModelInfo, model: str, talks_o
     A prompt of ours is the better way: it is anchored, keeps the beginning of an answer, and code cannot steer it.
     """
     if request.said is not None and (talks_only or info.family == ITS_SERVERS):
-        begun = "" if dialect.goes_on is not None else request.said.begun
-        return Way(CHAT, _chat_body(dialect, request, model), _chat_read, begun=begun)
+        body = _chat_body(dialect, request, model)
+        goes_on = dialect.goes_on is not None
+        return Way(CHAT, body, _chat_read, begun=request.said.begun, goes_on=goes_on)
     if info.family == ITS_SERVERS:
         if dialect.hole is None:
             return None

@@ -285,7 +285,7 @@ class _Server:
 
     async def _cut(self, asked: Way, request: Request, info: ModelInfo) -> AsyncGenerator[Answer, None]:
         """The answer without what it says again at its beginning, up to the first stop."""
-        beginning, ends = Beginning(asked.begun), Ends((*request.stop, *info.stops))
+        beginning, ends = Beginning(asked.begun, asked.goes_on), Ends((*request.stop, *info.stops))
         # What was put into the prompt to pull control tokens apart is not to come back.
         ours = not any(APART in part.text for part in request.prompt)
         last = Answer("")

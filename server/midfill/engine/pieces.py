@@ -46,10 +46,13 @@ def _begun(text: str, string: str) -> int:
 
 
 class Beginning:
-    """Drops what a model says again of the beginning of its answer, and any words before that."""
+    """Drops what a model says again of the beginning of its answer, and any words before that.
 
-    def __init__(self, begun: str) -> None:
-        self._begun, self._text, self._found = begun, "", False
+    `goes_on`: it should go on with the beginning, so that nothing is dropped but the very same, said first.
+    """
+
+    def __init__(self, begun: str, goes_on: bool = False) -> None:
+        self._begun, self._goes_on, self._text, self._found = begun, goes_on, "", False
         # As it was asked for, but for blanks and what a fence is said to hold.
         words = [_FENCE if word.startswith("```") else re.escape(word) for word in begun.split()]
         end = r"[ \t]*\n" if begun.endswith("\n") and words[-1] != _FENCE else ""
@@ -60,12 +63,19 @@ class Beginning:
         if self._found or not self._begun:
             return piece
         self._text += piece
-        return self._after(self._pattern)
+        if not self._goes_on:
+            return self._after(self._pattern)
+        if len(self._text) < len(self._begun) and self._begun.startswith(self._text):
+            return ""
+        self._found = True
+        return self._text.removeprefix(self._begun)
 
     def rest(self) -> str:
         """The answer of a model that did not begin as it should; as little before the code as can be told."""
         if self._found or not self._begun:
             return ""
+        if self._goes_on:
+            return self._text
         last = self._begun.rstrip().rpartition("\n")[2].strip()
         for pattern in (re.escape(last) if len(last) >= 3 else None, f"^{_FENCE}"):
             if pattern and (text := self._after(re.compile(pattern, re.MULTILINE))):
