@@ -35,7 +35,7 @@ def info(backend: Backend, role: Role) -> ModelInfo:
     host = urlsplit(backend.url).netloc.rpartition("@")[2]
     if row is None and name:
         # The server may know how its model is asked.
-        return ModelInfo(f"{name}@{host}", ITS_SERVERS, backend.context)
+        return ModelInfo(f"{name}@{host}", ITS_SERVERS, backend.context, continues=False)
     if row is None:
         raise ModelError(
             f"The family of the model at {backend.url} is not known, as none is named. Set midfill.engine.model "
