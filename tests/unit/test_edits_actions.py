@@ -11,7 +11,7 @@ from scripted import ScriptedEngine
 from midfill.config import Config
 from midfill.edits import ACTIONS, Problem, Wish, propose, rebased, resolve
 from midfill.edits.blocks import applied
-from midfill.edits.imports import insertion, lacking, taken_out
+from midfill.edits.imports import insertion, lacking, taken_out, unloaded
 from midfill.engine.base import CancelToken
 from midfill.errors import EditRejected
 
@@ -280,6 +280,21 @@ def test_imports_go_into_the_scope_when_the_files_imports_are_in_it() -> None:
         "def f(x):\n    return re.sub('a', 'c', x)",
         after="import re\n\ndef f(x):\n    return re.sub('a', 'c', x)\n\ny = 1\n",
     )
+
+
+def test_a_module_that_its_package_does_not_load_is_imported() -> None:
+    edit(
+        "import urllib\n\n\ndef f(x):‸\n    return urllib.urlencode(x)\n",
+        "refactor",
+        "def f(x):\n    return urllib.parse.urlencode(x)",
+        instruction="Make it work with Python 3.",
+        after="import urllib\nimport urllib.parse\n\n\ndef f(x):\n    return urllib.parse.urlencode(x)\n",
+    )
+    # What is there is not touched, and neither is what no module is.
+    assert unloaded("import urllib.parse, os\nurllib.parse.quote\nos.path.join\nurllib.nothing") == set()
+    assert unloaded("import urllib as u, mine\nu.parse\nmine.parse\nurllib.parse") == set()
+    assert unloaded("import logging, xml\nlogging.handlers.x\nxml.etree") == {"logging.handlers", "xml.etree"}
+    assert unloaded("from urllib.parse import quote\nimport urllib\nurllib.parse.quote") == set()
 
 
 def test_a_module_that_the_answer_needs_is_imported() -> None:

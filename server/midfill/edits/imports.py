@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 import builtins
+import importlib.util
+import pkgutil
 import re
+import sys
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from midfill.document import Document
 from midfill.text import Edit, is_blank
@@ -89,6 +93,37 @@ def unbound(code: str) -> set[str] | None:
         # Python 3.12's type parameters; older versions have no such nodes.
         bound.update(each.name for each in getattr(node, "type_params", ()))
     return used - bound
+
+
+def unloaded(code: str) -> set[str]:
+    """Modules of Python's standard library that code reaches through their package, and that it does not import.
+
+    `import urllib` alone does not make `urllib.parse` be there.
+    """
+    try:
+        nodes = list(ast.walk(ast.parse(code)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    imported = {
+        alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names if not alias.asname
+    }
+    loaded = imported | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    packages = {name.partition(".")[0] for name in imported}
+    reached = {
+        (node.value.id, node.attr)
+        for node in nodes
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in packages
+    }
+    missing = {(package, name) for package, name in reached if f"{package}.{name}" not in loaded}
+    return {f"{package}.{name}" for package, name in missing if name in _modules_in(package)}
+
+
+@cache
+def _modules_in(package: str) -> frozenset[str]:
+    """The modules of a package of the standard library, which is not imported for that."""
+    spec = importlib.util.find_spec(package) if package in sys.stdlib_module_names else None
+    places = spec.submodule_search_locations if spec else None
+    return frozenset(module.name for module in pkgutil.iter_modules(places)) if places else frozenset()
 
 
 def insertion(document: Document, lines: Sequence[str]) -> list[Edit]:

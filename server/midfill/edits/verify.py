@@ -120,11 +120,11 @@ def refused(before: Document, scope: Scope, code: str, rules: Rules, added: Sequ
 def head_to_keep(document: Document, scope: Scope, rules: Rules) -> str:
     """How the answer must begin: a definition's code up to its name or, when it may be renamed, to before it.
 
-    Empty when the scope is not one definition, or when the instruction may be about what stands there. Many
+    Empty when the scope is not one function, or when the instruction may be about what stands there. Many
     languages write a type before the name.
     """
     definition = scope.definition
-    if definition is None or rules.asks(_OF_HEAD) or "adds" in rules.checks:
+    if definition is None or definition.kind == "class" or rules.asks(_OF_HEAD) or "adds" in rules.checks:
         return ""
     text = document.text
     before = text.slice(scope.start, definition.name_start)

@@ -329,7 +329,9 @@ def _needed(document: Document, edit: Edit, code: str, lines: Sequence[str]) -> 
     if _is_python(document):
         complete = document.edited(imports.together(document, edit, lines)).code
         unknown = (imports.unbound(complete) or set()) - (imports.unbound(document.code) or set())
-        lines = imports.lacking(after, [*lines, *imports.known(unknown, code)])
+        modules = imports.unloaded(complete) - imports.unloaded(document.code)
+        reached = [f"import {name}" for name in sorted(modules)]
+        lines = imports.lacking(after, [*lines, *imports.known(unknown, code), *reached])
     return lines
 
 
