@@ -172,7 +172,7 @@ class Editor:
             value = params.value if isinstance(params.value, dict) else {}
             title = value.get("title") or self._titles.get(params.token, "")
             self._titles[params.token] = title
-            if value.get("kind") == "report":
+            if value.get("kind") in ("begin", "report"):
                 self._progress(f"{title}: {value.get('message') or ''}", value.get("percentage"))
 
         @client.feature(types.WORKSPACE_APPLY_EDIT)
