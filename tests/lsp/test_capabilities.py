@@ -178,6 +178,13 @@ async def test_an_edit_that_deletes_much_is_confirmed_in_every_client(
         assert resolved.data["result"]["reason"] == "It was not confirmed."
 
 
+@pytest.mark.parametrize("confirm", [True, False])
+async def test_every_edit_is_confirmed_where_the_user_wants_that(start: Start, confirm: bool) -> None:
+    client = await start(["Add."], edits(**ANNOTATED), settings={"confirmEdits": confirm})
+    annotations = (await docstring(client)).change_annotations or {}
+    assert [bool(each.needs_confirmation) for each in annotations.values()] == [confirm]
+
+
 async def test_what_is_typed_while_the_user_is_asked_moves_the_edit(start: Start) -> None:
     client = await start(["def f():\n    return 1"], edits())
     heard = asked(client, "Apply", lambda: change(client, 2, span(0, 0, 0), "# new\n"))
@@ -202,6 +209,21 @@ async def test_a_client_that_applies_no_edits_is_told_before_the_model_works(sta
 
 
 # -- progress --------------------------------------------------------------------------------------------------
+
+
+async def test_the_progress_bars_button_cancels_the_edit(start: Start) -> None:
+    capabilities = edits()
+    capabilities.window = types.WindowClientCapabilities(work_done_progress=True)
+    client = await start(["<hold>"], capabilities)
+    opened(client, FUNCTION)
+    (first, *_) = await actions(client, span(0, 5, 5))
+    resolving_now = asyncio.ensure_future(client.code_action_resolve_async(first))
+    await until(lambda: client.progress_reports)
+    (token,) = client.progress_reports
+    client.window_work_done_progress_cancel(types.WorkDoneProgressCancelParams(token))
+    resolved = await asyncio.wait_for(resolving_now, 10)
+    assert resolved.edit is None
+    assert resolved.data["result"]["reason"] == "Cancelled."
 
 
 @pytest.mark.parametrize("shows", [True, False])
