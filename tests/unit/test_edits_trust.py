@@ -90,6 +90,13 @@ BUFFERS = {
     "long.rs": (
         "fn f(mut x: i64) -> i64 {‸\n" + "".join(f"    x += {i};\n" for i in range(LONG)) + "    x\n}\n", ""
     ),
+    "long.ts": (
+        "function f(x: number) {‸\n" + "".join(f"  x += {i};\n" for i in range(LONG)) + "  return x;\n}\n", ""
+    ),
+    "long.go": (
+        "package a\n\nfunc f(x int) int {‸\n" + "".join(f"\tx += {i}\n" for i in range(LONG)) + "\treturn x\n}\n",
+        "",
+    ),
 }  # fmt: skip
 SMALL = [name for name, (_, good) in BUFFERS.items() if good]
 
