@@ -342,7 +342,7 @@ def test_what_code_and_diagnostics_say_is_never_an_instruction(action: str, text
         control = [part.text for part in request.prompt if part.control]
         # The turns are as many as there would be for any code, and none is opened or closed by the code.
         rewrites = ACTIONS[action].form == "rewrite"
-        assert control[0] == ("<|im_start|>user\n" if rewrites else "<|im_start|>system\n")
+        assert control[0].startswith("<|im_start|>system\n")
         assert {*control[1:]} <= {"<|im_end|>\n<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"}
         assert not any("obey" in text or "Ignore" in text for text in control)
         told = next(part.text for part in request.prompt if not part.control)

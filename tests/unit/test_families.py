@@ -494,6 +494,26 @@ def flat(parts: Sequence[Part]) -> str:
 
 
 @pytest.mark.parametrize(
+    ("family", "start"),
+    [
+        (
+            "qwen2.5-coder",
+            "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
+        ),
+        ("qwen3-coder", "<|im_start|>user\nx<|im_end|>\n"),
+        (
+            "smollm2",
+            "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>",
+        ),
+    ],
+)
+def test_the_family_knows_what_its_system_says_where_nobody_does(family: str, start: str) -> None:
+    """As the templates in the files of Qwen2.5-Coder, Qwen3-Coder and SmolLM2 do."""
+    parts = chat.conversation(ModelInfo("m", family, 4096), [chat.Turn("user", "x")], "")
+    assert "".join(part.text for part in parts).startswith(start)
+
+
+@pytest.mark.parametrize(
     ("family", "expected"),
     [
         (

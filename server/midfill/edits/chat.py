@@ -36,6 +36,7 @@ class Chat:
 
     `first` are the system's words and the user's, `user` what the user says later, `ask` the beginning of an
     answer, `answered` the end of one. `system`: whether the family tells a system's words from the user's.
+    `default`: what the family puts in the system's place where nobody says anything; a model knows itself by that.
     """
 
     first: str
@@ -43,11 +44,13 @@ class Chat:
     ask: str
     answered: str
     system: bool = True
+    default: str = ""
 
 
-def _chatml() -> Chat:
+def _chatml(default: str = "") -> Chat:
     user = "<|im_start|>user\n{user}<|im_end|>\n"
-    return Chat("<|im_start|>system\n{system}<|im_end|>\n" + user, user, "<|im_start|>assistant\n", "<|im_end|>\n")
+    first = "<|im_start|>system\n{system}<|im_end|>\n" + user
+    return Chat(first, user, "<|im_start|>assistant\n", "<|im_end|>\n", default=default)
 
 
 def _alpaca() -> Chat:
@@ -63,7 +66,13 @@ _HEADER = "<|start_header_id|>{speaker}<|end_header_id|>\n\n"
 
 CHATS = {
     # ChatML: the templates in the files of Qwen and SmolLM2.
-    **dict.fromkeys(("qwen2.5-coder", "qwen3-coder", "qwen2.5", "qwen2", "qwen3", "smollm2"), _chatml()),
+    **dict.fromkeys(
+        ("qwen2.5-coder", "qwen2.5"),
+        _chatml("You are Qwen, created by Alibaba Cloud. You are a helpful assistant."),
+    ),
+    **dict.fromkeys(("qwen3-coder", "qwen3"), _chatml()),
+    "qwen2": _chatml("You are a helpful assistant."),
+    "smollm2": _chatml("You are a helpful AI assistant named SmolLM, trained by Hugging Face"),
     # Meta's llama/generation.py, chat_completion.
     **dict.fromkeys(
         ("codellama", "codellama-python"),
@@ -168,6 +177,8 @@ def _marked(chat: Chat, speakers: Sequence[Speaker]) -> str:
             marked += chat.ask + place + chat.answered
         elif n == 1 and speakers[0] == "system":
             marked += chat.first.format(system=system, user=place)
+        elif n == 0 and chat.default:
+            marked += chat.first.format(system=chat.default, user=place)
         elif n == 0:
             # Without a system's words their frame goes too, as far as the family tells the two apart.
             marked += chat.user.format(user=place) if chat.system else _alone(chat).format(user=place)
