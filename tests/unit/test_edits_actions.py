@@ -9,11 +9,14 @@ from edited import edit, refusal, run, selected
 from scripted import ScriptedEngine
 
 from midfill.config import Config
+from midfill.document import Document
 from midfill.edits import ACTIONS, Problem, Wish, propose, rebased, resolve
 from midfill.edits.blocks import applied
+from midfill.edits.diff import joined
 from midfill.edits.imports import insertion, lacking, taken_out, unloaded
 from midfill.engine.base import CancelToken
 from midfill.errors import EditRejected
+from midfill.text import Edit
 
 LOOP = "def f(xs, n):\n«    r = []\n    for x in xs:\n        r.append(x + n)\n»    return r\n"
 
@@ -468,6 +471,20 @@ def test_what_the_model_goes_on_with_is_put_behind_the_beginning() -> None:
 
 
 # -- delivery --------------------------------------------------------------------------------------------------
+
+
+def test_edits_that_touch_are_sent_as_one() -> None:
+    document = Document.open("file:///a.py", None, 1, "import urllib\n\nx = 1\n")
+    edits = [
+        Edit(0, 0, "import urllib.parse\n"),
+        Edit(0, 14, ""),
+        Edit(15, 21, "x = 2\n"),
+        Edit(21, 21, "y = 3\n"),
+    ]
+    assert joined(edits) == [Edit(0, 14, "import urllib.parse\n"), Edit(15, 21, "x = 2\ny = 3\n")]
+    assert document.edited(joined(edits)).code == document.edited(edits).code
+    assert joined(reversed(edits[1:])) == joined(edits[1:])
+    assert joined([]) == []
 
 
 @pytest.mark.parametrize(

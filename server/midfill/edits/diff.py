@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 
 from midfill.text import Edit, Text, split_lines
 
@@ -19,6 +20,17 @@ def minimal_edits(old: str, new: str, start: int) -> list[Edit]:
         for kind, a, a_end, b, b_end in matcher.get_opcodes()
         if kind != "equal"
     ]
+
+
+def joined(edits: Iterable[Edit]) -> list[Edit]:
+    """The same edits in order, and one of those that touch: clients differ in which of two they apply first."""
+    found: list[Edit] = []
+    for each in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        if found and found[-1].end == each.start:
+            last = found.pop()
+            each = Edit(last.start, each.end, last.text + each.text)
+        found.append(each)
+    return found
 
 
 def moved(old: Text, new: Text, start: int, end: int) -> int | None:

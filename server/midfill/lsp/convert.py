@@ -12,6 +12,7 @@ from lsprotocol import converters, types
 
 from midfill.completion import Completion, Suggestion
 from midfill.document import Document
+from midfill.edits.diff import joined
 from midfill.text import Change, Edit, Encoding, Position, Range, Text
 
 _CONVERTER = converters.get_converter()
@@ -153,6 +154,7 @@ def workspace_edit(
 
     `creates`: the document has to be created first, which the client must be able to do.
     """
+    edits = joined(edits)
     ranges = [lsp_range(document.text, edit.start, edit.end, encoding) for edit in edits]
     plain = [types.TextEdit(at, edit.text) for at, edit in zip(ranges, edits, strict=True)]
     # Files are created by document changes, so who can do that knows those, also where it does not say so: Neovim.
