@@ -300,8 +300,6 @@ def test_a_name_that_was_undefined_before_may_stay() -> None:
 def test_a_checker_that_is_there_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     from midfill.edits import verify
 
-    if verify._ruff() is None:
-        pytest.skip("ruff is not installed")
     source = "def f(a):‸\n    return a\n"
     answer = "def f(a):\n    if (a, 'always true'):\n        return 1\n    return a"
     result, _, _ = run(source, "refactor", answer)

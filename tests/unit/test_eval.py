@@ -199,7 +199,6 @@ def test_the_gate_is_put_on_what_nobody_has_asked_for(monkeypatch: pytest.Monkey
 
 
 def test_the_curve_is_a_small_picture(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     report.plot_curves(tmp_path / "confidence.svg", results())
     drawn = (tmp_path / "confidence.svg").read_text("utf-8")
     assert "midfill.minConfidence" in drawn
