@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PAGE := client-config/web/page
 
-.PHONY: setup models demo demo-web check format test test-engines test-editors bench eval eval-quick eval-edits vscode web clean
+.PHONY: setup models demo demo-web check format test test-engines editors test-editors bench eval eval-quick eval-edits vscode web clean
 
 setup: $(READY)
 
@@ -58,8 +58,10 @@ test: models
 # Chromium.
 EDITORS := build/editors
 
-test-editors: models vscode web \
+editors: models vscode web \
 		$(EDITORS)/site/.ready $(EDITORS)/vscode/.ready $(EDITORS)/web/.ready $(EDITORS)/debian/.ready
+
+test-editors: editors
 	PYTHONPATH=$(EDITORS)/site timeout -k 10 600 $(BIN)/pytest tests/editors
 	timeout -k 10 600 node --test --test-reporter=spec tests/editors/vscode/vscode.test.mjs
 	timeout -k 10 600 node --test --test-reporter=spec tests/editors/web/web.test.mjs
