@@ -462,6 +462,26 @@ def test_a_rewrite_begins_as_the_code_does(path: str, marked: str, instruction: 
     assert prompt.endswith(f"```{language.id}\n{head}")
 
 
+@pytest.mark.parametrize(
+    ("action", "instruction", "problems", "changes"),
+    [
+        ("refactor", "Be quick.", (), True),
+        ("refactor", "", (), False),
+        ("simplify", "", (), False),
+        ("errors", "", (), False),
+        ("fix", "", ("it is wrong",), True),
+    ],
+)
+def test_only_what_is_asked_for_in_words_has_to_change_the_code(
+    action: str, instruction: str, problems: tuple[str, ...], changes: bool
+) -> None:
+    source = "def f(a):\n    return a\n"
+    marked = f"«{source}»" if action == "simplify" else source.replace(":", ":‸", 1)
+    options = {"instruction": instruction, "problems": problems}
+    _, _, engine = run(marked, action, "def f(a):\n    return a or 1", **options)  # type: ignore[arg-type]
+    assert engine.requests[0].avoid == (source if changes else "")
+
+
 def test_what_the_model_goes_on_with_is_put_behind_the_beginning() -> None:
     document, start, end = selected("class A:\n    def f(self):‸\n        return 1\n", "a.py")
     engine = ScriptedEngine(["(self):\n    return 2\n```"], continues=True)

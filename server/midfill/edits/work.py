@@ -256,7 +256,8 @@ async def _rewrite(document: Document, wish: Wish, action: Action, asking: Askin
     stop = (f"\n{mark}",) if whole else ()
     most = len(scope.code) // 3 + _ROOM if whole else _BLOCKS_TOKENS
     # Asked for something in words, or for what is missing, the model has to change the code; else it may be good.
-    changes = bool(rules.instruction) or action.on == "gap" or "adds" in rules.checks
+    words = rules.instruction not in ("", DEFAULT_INSTRUCTION)
+    changes = words or action.on == "gap" or "adds" in rules.checks
     avoid = scope.code.removeprefix(head) if whole and changes else ""
     while True:
         written = await asking.answer(turns, begun, most, stop, scope.code, avoid=avoid)

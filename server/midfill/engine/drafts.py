@@ -127,7 +127,7 @@ class Payoff:
             self._cost[tokens] = known + _NEWS * change if known else milliseconds
 
     def starts(self) -> None:
-        """Another answer begins. How much of an old text comes again is a matter of the wish, not of the model."""
+        """Another rewrite begins. How much of an old text comes again is up to the wish, not to the model."""
         for ground in filter(lambda each: each.rewriting, _FIRST):
             self._first[ground], self._next[ground] = _FIRST[ground], _NEXT[ground]
 

@@ -79,7 +79,8 @@ def generate(model: LanguageModel, request: Request, usage: Usage, emit: Callabl
             run.evaluate_prompt(session, prompt, [])
             run.send(0, "", 0.0, "length")
             return
-        model.payoff.starts()
+        if request.draft:
+            model.payoff.starts()
         repetition = Repetition((tuple(taken), *parts[:-1]), parts[-1], model.tokenize(Part(request.draft)))
         run.decode(_Stream(run, 0, session, healing, repetition), prompt, dropped)
 
