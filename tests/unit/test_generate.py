@@ -231,6 +231,13 @@ def test_a_copy_goes_the_other_way_from_where_the_model_was_least_sure(drafts: b
     assert text(run(model, "fix: ", stop=("\n``",), avoid="a = b + c\n", drafts=drafts, draft=old)) == "x = b + c"
 
 
+def test_the_other_way_has_as_much_room_as_the_first() -> None:
+    model = Doubter(BUGGY, {b"a = b ": (b"-", 8)})
+    most = len("a = b - c\n``")
+    chunks = run(model, "fix: ", stop=("\n``",), avoid="a = b + c\n", max_tokens=most)
+    assert (text(chunks), chunks[-1].finish) == ("a = b - c", "stop")
+
+
 def test_nothing_of_a_copy_is_sent_before_it_differs() -> None:
     model = Doubter(BUGGY, {b"a = b ": (b"-", 8)})
     chunks = run(model, "fix: ", stop=("\n``",), avoid="a = b + c\n")

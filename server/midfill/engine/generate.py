@@ -252,7 +252,8 @@ class _Stream:
     def _turn(self, way: Way) -> bool:
         """Go another way, from a token that was taken before."""
         known, self.taken = self.taken[: way.place], []
-        self._output = _Output(self._run.request.stop)
+        # What was written beyond that place is not part of the answer, and takes no room in it.
+        self._output, self._generated = _Output(self._run.request.stop), 0
         for token, logprob in known:
             self.taken.append((token, logprob))
             self.take(token, logprob)
