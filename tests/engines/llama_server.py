@@ -84,7 +84,7 @@ async def test_a_word_cut_in_the_middle_is_healed_and_a_keystroke_is_cheap(url: 
 
 async def test_reading_ahead_writes_nothing_and_is_read_then(url: str) -> None:
     with engine_at(url) as engine:
-        ahead = await ask(engine, "    # ahead\n    ", max_tokens=0, idle=True)
+        ahead = await ask(engine, "    # ahead\n    ", max_tokens=0, when="idle")
         assert text(ahead) == ""
         assert (await ask(engine, "    # ahead\n    "))[-1].usage.evaluated <= 2
         await engine.close()

@@ -120,6 +120,25 @@ async def test_the_menu_shows_the_word_and_the_first_line(start: Start, capabili
     assert item.insert_text_mode is types.InsertTextMode.AsIs, "else a client may indent it once more"
 
 
+async def test_what_comes_next_is_found_though_the_editor_lists_actions_meanwhile(
+    start: Start, capabilities: Caps
+) -> None:
+    client = await start(["sum(prices)", " / 2"], with_inline(capabilities))
+    at = opened(client, "total = ‸\n")
+    assert await client.text_document_inline_completion_async(inline_params(at))
+    for _ in range(4):
+        here = types.Range(at, at)
+        await client.text_document_code_action_async(
+            types.CodeActionParams(DOCUMENT, here, types.CodeActionContext([]))
+        )
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(0.2)
+    change(client, 2, span(0, 8, 8), "sum(prices)")
+    await client.text_document_inline_completion_async(inline_params(types.Position(0, 19)))
+    told = await explain(client)
+    assert (told["source"], told["raw"]) == ("prefetch", " / 2")
+
+
 async def test_a_slow_model_does_not_hold_up_the_menu(start: Start, capabilities: Caps) -> None:
     client = await start(["<hold>"], without_inline(capabilities), settings={"completionWaitMs": 20})
     at = opened(client, "total = su‸\n")

@@ -475,7 +475,7 @@ def test_warms_up_what_the_next_completion_needs() -> None:
         sizes = [sum(len(part.text) for part in request.prompt) for request in engine.warmed]
         assert sizes[0] * 2 < sizes[1]
         assert engine.warmed[1].prompt == engine.requests[0].prompt
-        assert engine.warmed[0].idle
+        assert engine.warmed[0].when == "idle"
         # Typed on far below, the anchor is moved ahead of need.
         document = document.edited([Edit(cursor, cursor, "\nnew = 1" * 9)])
         await Completer(config, engine, memory).complete(document, cursor + 9 * 8, True, CancelToken())
@@ -505,7 +505,7 @@ def test_what_comes_after_a_suggestion_is_found_ahead() -> None:
         await Completer(Config(), typist.engine, typist.memory).prefetch(typist.document, shown, CancelToken())
 
     asyncio.run(look_ahead())
-    assert typist.engine.requests[-1].idle
+    assert typist.engine.requests[-1].when == "soon"
     typist.type("compute(y)")
     assert typist.ask() == (" + 1", "prefetch")
     assert len(typist.engine.requests) == 2

@@ -217,7 +217,7 @@ async def test_closing_ends_what_runs() -> None:
     assert len(await asyncio.wait_for(running, 1)) < 2000
 
 
-def job(role: Role, text: str, model: str = "bytes-one", **options: bool) -> Request:
+def job(role: Role, text: str, model: str = "bytes-one", **options: bool | str) -> Request:
     return Request(role, model, (Part(text),), 3000, **options)  # type: ignore[arg-type]
 
 
@@ -249,12 +249,29 @@ async def test_idle_work_gives_way_to_anything_and_goes_on(other: str) -> None:
     engine = EmbeddedEngine(info, locate, load)
     await collect(engine, job("edit", "go", other), "", [])
     order: list[str] = []
-    idle = asyncio.ensure_future(collect(engine, job("complete", "long", idle=True, drafts=False), "idle", order))
+    idle = asyncio.ensure_future(
+        collect(engine, job("complete", "long", when="idle", drafts=False), "idle", order)
+    )
     while order.count("idle") < 5:
         await asyncio.sleep(0)
     assert await collect(engine, job("edit", "go", other), "edit", order) == "abc"
     assert not idle.done()
     assert await idle == "x" * 2000
+    await engine.close()
+
+
+@pytest.mark.parametrize("other", ["bytes-one", "bytes-two"])
+async def test_what_is_read_ahead_of_a_typist_goes_before_an_edit(other: str) -> None:
+    load = Loader()
+    engine = EmbeddedEngine(info, locate, load)
+    await collect(engine, job("complete", "go", other), "", [])
+    order: list[str] = []
+    edit = asyncio.ensure_future(collect(engine, job("edit", "long", drafts=False), "edit", order))
+    while order.count("edit") < 5:
+        await asyncio.sleep(0)
+    assert await collect(engine, job("complete", "go", other, when="soon"), "soon", order) == "abc"
+    assert not edit.done()
+    assert await edit == "x" * 2000
     await engine.close()
 
 
@@ -275,7 +292,7 @@ async def test_idle_work_that_waits_for_another_model_lets_a_completion_in() -> 
     order: list[str] = []
     edit = asyncio.ensure_future(collect(engine, job("edit", "go", "bytes-two"), "edit", order))
     await asyncio.sleep(0.05)
-    idle = asyncio.ensure_future(collect(engine, job("complete", "long", idle=True), "idle", order))
+    idle = asyncio.ensure_future(collect(engine, job("complete", "long", when="idle"), "idle", order))
     await asyncio.sleep(0.05)
     # The edit is at work, so the idle work waits; a completion on its model must not.
     assert await asyncio.wait_for(collect(engine, job("complete", "go"), "complete", order), 2) == "abc"

@@ -287,7 +287,7 @@ async def test_streams_what_the_engine_says() -> None:
     async with hosting(engine):
         window = Window()
         request = Request(
-            "edit", "scripted-edit", REQUEST.prompt, 50, True, ("\n", "```"), "one 🦉", alternatives=2, idle=True
+            "edit", "scripted-edit", REQUEST.prompt, 50, True, ("\n", "```"), "one 🦉", alternatives=2, when="idle"
         )
         heard = [chunk async for chunk in window.generate(request, CancelToken())]
         assert engine.requests == [request]

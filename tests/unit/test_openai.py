@@ -706,7 +706,7 @@ async def test_reading_ahead_takes_one_place_at_most() -> None:
         await says("a")(server, writer)
 
     async with running(Server(answer=answer)) as server, engine_at(server.url) as engine:
-        await asyncio.gather(*(text_of(engine, idle=True, max_tokens=0) for _ in range(4)))
+        await asyncio.gather(*(text_of(engine, when="idle", max_tokens=0) for _ in range(4)))
         assert server.most_at_once == 1
 
 

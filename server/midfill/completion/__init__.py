@@ -16,7 +16,7 @@ from midfill.completion.trigger import Block, Line, Rejected, switched_off, want
 from midfill.completion.window import Window, fresh, outdated, window_at
 from midfill.config import Config
 from midfill.document import Document
-from midfill.engine.base import CancelToken, Engine, ModelInfo, Part, Request, Usage
+from midfill.engine.base import CancelToken, Engine, ModelInfo, Part, Request, Usage, When
 from midfill.errors import MidfillError, ModelMissing
 from midfill.text import Edit
 
@@ -47,11 +47,11 @@ class Completer:
     look: Look = blind
 
     async def complete(
-        self, document: Document, cursor: int, invoked: bool, cancel: CancelToken, idle: bool = False
+        self, document: Document, cursor: int, invoked: bool, cancel: CancelToken, when: When = "now"
     ) -> Completion:
         """Suggest what to insert at byte offset `cursor`. Never raises for what can go wrong with a model.
 
-        `idle`: nobody has asked yet; everything else goes first.
+        `when` is not "now" if nobody has asked yet.
         """
         started = time.perf_counter()
         nothing = Completion(document.uri, document.version, cursor, "rejected", anchor=cursor)
@@ -67,18 +67,20 @@ class Completer:
         if isinstance(want, Rejected):
             return finished(replace(nothing, reason=want.reason))
         try:
-            completion = await self._ask(document, want, invoked, cancel, nothing, idle)
+            completion = await self._ask(document, want, invoked, cancel, nothing, when)
         except ModelMissing as error:
             return finished(replace(nothing, outcome="failed", reason="modelMissing", message=str(error)))
         except MidfillError as error:
             return finished(replace(nothing, outcome="failed", reason="engineFailed", message=str(error)))
         if completion.outcome != "cancelled":
-            known = replace(completion, source="prefetch") if idle else completion
+            known = completion if when == "now" else replace(completion, source="prefetch")
             self.memory.remember(document, known, invoked)
         return finished(completion)
 
-    async def warm_up(self, document: Document, cursor: int | None, cancel: CancelToken) -> None:
-        """Evaluate in idle time what a completion at `cursor` will need; first what is closest to being needed.
+    async def warm_up(
+        self, document: Document, cursor: int | None, cancel: CancelToken, when: When = "idle"
+    ) -> None:
+        """Evaluate ahead what a completion at `cursor` will need; first what is closest to being needed.
 
         Where the cursor is not known, the beginning of a short file is read, which is part of all its windows.
         """
@@ -89,27 +91,27 @@ class Completer:
             cursor = min(known[0].cursor, len(document.text))
         if cursor is None:
             start = _prompt(document, Window(0, 0, document.text.data[: budget.before], b""), info)[:2]
-            await self._evaluate(start if len(document.text) <= budget.before else start[:1], info, cancel)
+            await self._evaluate(start if len(document.text) <= budget.before else start[:1], info, cancel, when)
             return
         window = window_at(document, cursor, known, budget.quick)
         better = self._informed(fresh(document, cursor, known, budget), document, known)
         for each in (window, better) if outdated(document, window, better) else (window,):
             heal = _heals(document, cursor)
-            if not await self._evaluate(_prompt(document, each, info), info, cancel, heal):
+            if not await self._evaluate(_prompt(document, each, info), info, cancel, when, heal):
                 return
             self.memory.keep(document.uri, each)
 
     async def prefetch(self, document: Document, shown: Completion, cancel: CancelToken) -> None:
-        """Find in idle time what to suggest next, should the user accept what is shown."""
+        """Find ahead what to suggest next, should the user accept what is shown."""
         accepted = document.edited([Edit(shown.cursor, shown.cursor + shown.replaces, shown.text)])
         cursor = shown.cursor + len(shown.text.encode("utf-8", "surrogatepass"))
-        await self.complete(accepted, cursor, False, cancel, idle=True)
+        await self.complete(accepted, cursor, False, cancel, "soon")
 
     async def _evaluate(
-        self, prompt: tuple[Part, ...], info: ModelInfo, cancel: CancelToken, heal: bool = True
+        self, prompt: tuple[Part, ...], info: ModelInfo, cancel: CancelToken, when: When, heal: bool = True
     ) -> bool:
-        """Evaluate a prompt in idle time; False when that was cancelled."""
-        request = Request("complete", info.name, prompt, max_tokens=0, heal=heal, idle=True)
+        """Evaluate a prompt ahead; False when that was cancelled."""
+        request = Request("complete", info.name, prompt, max_tokens=0, heal=heal, when=when)
         chunks = [chunk async for chunk in self.engine.generate(request, cancel)]
         return bool(chunks and chunks[-1].finish)
 
@@ -120,7 +122,7 @@ class Completer:
         invoked: bool,
         cancel: CancelToken,
         nothing: Completion,
-        idle: bool,
+        when: When,
     ) -> Completion:
         """Prompt, stream, stop by the rules of a line or a block, clean up."""
         began = time.perf_counter()
@@ -140,8 +142,8 @@ class Completer:
             stop=("\n",) if isinstance(want, Line) else (),
             drafts=self.config.drafts,
             alternatives=self.config.alternatives if invoked else 1,
-            idle=idle,
-            deadline_ms=None if invoked or idle else _PATIENCE * self.config.latency_target_ms,
+            when=when,
+            deadline_ms=_PATIENCE * self.config.latency_target_ms if when == "now" and not invoked else None,
         )
         asked = replace(
             nothing,

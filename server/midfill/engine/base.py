@@ -13,6 +13,8 @@ from typing import Literal, Protocol
 
 Role = Literal["complete", "edit", "explain"]
 Finish = Literal["end", "stop", "length", "deadline"]
+When = Literal["now", "soon", "idle"]
+"""Who waits: somebody does; somebody who types here will in a moment; nobody does, it is for a free moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Request:
     `drafts` allows guesses at the next tokens, which make the answer faster; `draft` is text that it may repeat,
     such as the code that is being rewritten.
     `alternatives`: how many distinct answers to give.
-    `idle`: work for a free moment. Every other request goes first and interrupts it.
+    `when`: the more urgent interrupts the less: a completion now, one soon, an edit, what is for idle time.
     `deadline_ms`: after so many milliseconds nobody waits for the answer any more, and what there is of it is all;
     waiting in a queue, or for the model to load, counts too. None: it may take as long as it takes.
     `said`: the same once more, where the prompt is a conversation.
@@ -67,7 +69,7 @@ class Request:
     stop: tuple[str, ...] = ()
     draft: str = ""
     alternatives: int = 1
-    idle: bool = False
+    when: When = "now"
     drafts: bool = True
     deadline_ms: float | None = None
     said: Said | None = None

@@ -3,9 +3,9 @@
 A model is loaded by its own thread on the first request, so that starting a server costs nothing and a
 cancelled request never cancels a load. It is unloaded when nobody has asked for it for a while.
 
-A completion goes first, then an edit, then what is done in idle time. The more urgent request interrupts the less
-urgent one wherever it is, and that one goes on afterwards: on the same model the worker runs the one inside the
-other, on different models the one waits, since both want all cores.
+A completion goes first, then what is read ahead where somebody types, then an edit, then idle work.
+The more urgent request interrupts the less urgent one wherever it is, and that one goes on afterwards: on the same
+model the worker runs the one inside the other, on different models the one waits, since both want all cores.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 # A model that nobody asked for in so many seconds is unloaded.
 UNLOAD_AFTER = 1800.0
 # Less urgent than any job.
-_ANY = 3
+_ANY = 4
 # The rates count evaluations of so many tokens at least; shorter ones say little about long ones.
 _LONG = 32
 
@@ -169,9 +169,11 @@ class _Job:
     @property
     def urgency(self) -> int:
         """The lower, the sooner."""
-        if self.request.idle:
-            return 2
-        return 0 if self.request.role == "complete" else 1
+        if self.request.when == "idle":
+            return 3
+        if self.request.when == "soon":
+            return 1
+        return 0 if self.request.role == "complete" else 2
 
 
 class _Worker:

@@ -21,7 +21,7 @@ from pygls.exceptions import JsonRpcInvalidRequest
 
 import midfill
 from midfill.engine import runtime, wire
-from midfill.engine.base import CancelToken, Engine, Event, LoadProgress, Request, Role
+from midfill.engine.base import CancelToken, Engine, Event, LoadProgress, Request, Role, When
 from midfill.errors import EngineError, MidfillError
 
 # A host that was started for a window waits at least so long for it, in seconds.
@@ -110,7 +110,7 @@ class Window:
         self._running: set[asyncio.Task[Any]] = set()
         # The engine takes requests in their order. A window has at most one of each kind there, so that none
         # can make the others wait for all it has to ask.
-        self._turns: defaultdict[tuple[Role, bool], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns: defaultdict[tuple[Role, When], asyncio.Lock] = defaultdict(asyncio.Lock)
 
         @self.peer.feature(wire.HELLO)
         def hello(params: dict[str, Any]) -> wire.Hello:
@@ -134,7 +134,7 @@ class Window:
             assert task is not None
             self._running.add(task)
             try:
-                async with self._turns[request.role, request.idle]:
+                async with self._turns[request.role, request.when]:
                     await _stream(
                         host.engine, request, lambda chunk: peer.notify(wire.CHUNK, {"id": id, "chunk": chunk})
                     )

@@ -31,6 +31,7 @@ from midfill.engine.base import (
     Request,
     Role,
     Usage,
+    When,
 )
 from midfill.engine.dialects import APART, DIALECTS, Answer, Dialect, Way, way
 from midfill.engine.pieces import Beginning, Ends
@@ -157,7 +158,7 @@ class OpenAIEngine:
     ) -> None:
         try:
             server.check()
-            async with server.turn(request.idle):
+            async with server.turn(request.when):
                 queue_ms = (time.perf_counter() - started) * 1000
                 async with contextlib.aclosing(self._tried(server, request, info)) as answers:
                     async for chunk in _chunks(answers, queue_ms):
@@ -201,7 +202,7 @@ class _Server:
             follow_redirects=False,
         )
         self._turns = asyncio.Semaphore(place.in_flight)
-        self._idle = asyncio.Semaphore(1)
+        self._ahead = asyncio.Semaphore(1)
         self._kind: asyncio.Lock = asyncio.Lock()
         self._dialect: Dialect | None = None
         # Whether it has nothing but conversations; and why it fills no holes by itself, "" if it does.
@@ -232,9 +233,9 @@ class _Server:
         return EngineError(self._reason)
 
     @contextlib.asynccontextmanager
-    async def turn(self, idle: bool) -> AsyncIterator[None]:
+    async def turn(self, when: When) -> AsyncIterator[None]:
         """Wait for a free place; what is read ahead takes one at most."""
-        async with self._idle if idle else contextlib.nullcontext(), self._turns:
+        async with contextlib.nullcontext() if when == "now" else self._ahead, self._turns:
             yield
 
     async def answers(self, request: Request, info: ModelInfo) -> AsyncGenerator[Answer, None]:

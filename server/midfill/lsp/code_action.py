@@ -47,7 +47,7 @@ def register(server: Server, capabilities: types.ClientCapabilities) -> None:
             return []
         if params.range.start == params.range.end:
             # Editors ask wherever the cursor rests, and no other message of theirs tells where it is.
-            server.warm.soon(document.uri, convert.offsets(document.text, params.range, server.encoding)[0])
+            server.warm.looked_at(document.uri, convert.offsets(document.text, params.range, server.encoding)[0])
         actions = _list(server, document, params, resolves=literals and _resolves(client))
         return actions if literals else [action.command for action in actions if action.command is not None]
 

@@ -136,8 +136,7 @@ async def _run(
     if completion.outcome == "cancelled":
         completion = replace(completion, reason="superseded")
     else:
-        shown = (document, completion) if completion.outcome == "shown" else None
-        server.warm.soon(document.uri, cursor, shown)
+        server.warm.completed(document, completion)
     server.explain(completion, document, at)
     return completion
 

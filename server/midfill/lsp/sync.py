@@ -16,7 +16,7 @@ def register(server: Server) -> None:
     def did_open(params: types.DidOpenTextDocumentParams) -> None:
         item = params.text_document
         server.documents[item.uri] = Document.open(item.uri, item.language_id, item.version, item.text)
-        server.warm.soon(item.uri)
+        server.warm.looked_at(item.uri)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def did_change(params: types.DidChangeTextDocumentParams) -> None:

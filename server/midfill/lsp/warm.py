@@ -1,4 +1,4 @@
-"""Reading ahead: in idle time the model evaluates the code around the place where the user is."""
+"""Reading ahead: while nobody types the model evaluates the code around the place where the user is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lsprotocol import types
 
 from midfill.completion import Completion
 from midfill.document import Document
-from midfill.engine.base import CancelToken, Event, Lost
+from midfill.engine.base import CancelToken, Event, Lost, When
 from midfill.errors import MidfillError
 from midfill.lsp import convert
 
@@ -27,23 +27,23 @@ class Warmth:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._place: tuple[str, int | None] | None = None
-        self._shown: tuple[Document, Completion] | None = None
         self._cancel = CancelToken()
         self._task: asyncio.Task[None] | None = None
 
-    def soon(self, uri: str, cursor: int | None = None, shown: tuple[Document, Completion] | None = None) -> None:
-        """Warm a place, a byte offset where it is known, if nothing happens for a moment.
+    def looked_at(self, uri: str, cursor: int | None = None) -> None:
+        """Warm a place, a byte offset where it is known, if nothing happens for a moment, as idle work."""
+        # Where one types, an editor also asks what can be done there. That is no reason to begin again.
+        if (uri, cursor) != self._place or self._task is None or self._task.done():
+            self._start(uri, cursor, "idle", None)
 
-        `shown` is what the user sees there now: what comes after it is found, too.
-        """
-        self.stop()
-        self._place, self._shown = (uri, cursor), shown
-        self._task = asyncio.ensure_future(self._warm(uri, cursor, self._cancel))
+    def completed(self, document: Document, completion: Completion) -> None:
+        """Warm the place where the user types, before an edit goes on, and find what comes after what is shown."""
+        self._start(document.uri, completion.cursor, "soon", (document, completion))
 
     def again(self) -> None:
         """The engine has lost all that it knew."""
         if self._place:
-            self.soon(*self._place)
+            self._start(*self._place, "idle", None)
 
     def stop(self) -> None:
         self._cancel.cancel()
@@ -51,7 +51,19 @@ class Warmth:
         if self._task:
             self._task.cancel()
 
-    async def _warm(self, uri: str, cursor: int | None, cancel: CancelToken) -> None:
+    def _start(self, uri: str, cursor: int | None, when: When, done: tuple[Document, Completion] | None) -> None:
+        self.stop()
+        self._place = (uri, cursor)
+        self._task = asyncio.ensure_future(self._warm(uri, cursor, when, done, self._cancel))
+
+    async def _warm(
+        self,
+        uri: str,
+        cursor: int | None,
+        when: When,
+        done: tuple[Document, Completion] | None,
+        cancel: CancelToken,
+    ) -> None:
         await asyncio.sleep(PAUSE)
         server = self._server
         document, config = server.documents.get(uri), server.config
@@ -61,9 +73,9 @@ class Warmth:
             return
         # What goes wrong is said when the user asks for something.
         with contextlib.suppress(MidfillError):
-            await server.completer.warm_up(document, cursor, cancel)
-            if self._shown and self._shown[0] is document:
-                await server.completer.prefetch(*self._shown, cancel)
+            await server.completer.warm_up(document, cursor, cancel, when)
+            if done and done[0] is document and done[1].outcome == "shown":
+                await server.completer.prefetch(*done, cancel)
 
 
 def register(server: Server) -> None:
@@ -93,7 +105,7 @@ def _look(server: Server, params: dict[str, Any]) -> None:
     if at := params.get("position"):
         position = types.Position(int(at["line"]), int(at["character"]))
         cursor = document.text.offset(convert.position(position), server.encoding)
-    server.warm.soon(document.uri, cursor)
+    server.warm.looked_at(document.uri, cursor)
 
 
 def _on_battery() -> bool:
