@@ -1,11 +1,12 @@
 """How good the edits are: what an editor receives, beside the same model's zero-shot answer.
 
-    python tests/eval/edits.py DATA [--kinds editeval,fix,docstring] [--limit N] [--minutes M] [--json FILE]
+    python tests/eval/edits.py DATA [--kinds editeval,fix,mutant,docstring] [--limit N] [--minutes M] [--json FILE]
 
 | kind | data | Midfill is asked for | right |
 |---|---|---|---|
 | editeval | editeval.jsonl | "Refactor with AI..." on the whole code, with the instruction | the tests pass |
 | fix | humanevalfix_python.jsonl | "Fix", with an example that fails as the diagnostic | the tests pass |
+| mutant | humaneval_infilling_*.jsonl, each function with a fault of `mutants.py` | as above | as above |
 | docstring | docstrings.jsonl | "Add docstring" | the code is as before, every argument is named, and no other |
 
 `raw` is one greedy answer to the same words in a plain conversation; its first code block counts, or all of it
@@ -34,6 +35,7 @@ from typing import Any
 
 import sandbox
 from data import DONE
+from mutants import Mutant, mutants
 
 import midfill
 from midfill import app
@@ -131,6 +133,23 @@ def _fix(data: Path) -> list[Case]:
     return [case(row) for row in _rows(data / "humanevalfix_python.jsonl")]
 
 
+def _mutant(data: Path) -> list[Case]:
+    def fails(mutant: Mutant) -> bool:
+        return _failure(f"{mutant.code}\n{mutant.tests}\ncheck({mutant.entry})\nprint({DONE!r})\n") is not None
+
+    def case(mutant: Mutant) -> Case:
+        # `assert True`, with which some tests begin, is no example; the first that fails is.
+        told = _symptom(mutant.code, mutant.tests, mutant.entry) or f"`{mutant.entry}`: wrong result"
+
+        def judge(fixed: str) -> str | None:
+            return _failure(f"{fixed}\n{mutant.tests}\ncheck({mutant.entry})\nprint({DONE!r})\n")
+
+        return Case(mutant.id, "mutant", mutant.code, "fix", told, judge)
+
+    rows = [row for path in sorted(data.glob("humaneval_infilling_*.jsonl")) for row in _rows(path)]
+    return [case(each) for each in mutants(rows, fails)]
+
+
 def _docstring(data: Path) -> list[Case]:
     def case(row: dict[str, Any]) -> Case:
         code = textwrap.dedent(row["code"])
@@ -145,7 +164,7 @@ def _docstring(data: Path) -> list[Case]:
     return [case(row) for row in _rows(data / "docstrings.jsonl")]
 
 
-KINDS = {"editeval": _editeval, "fix": _fix, "docstring": _docstring}
+KINDS = {"editeval": _editeval, "fix": _fix, "mutant": _mutant, "docstring": _docstring}
 
 
 def _symptom(code: str, examples: str, entry: str) -> str | None:

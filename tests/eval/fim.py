@@ -8,7 +8,8 @@ trims. A variant is a name and settings: `anchor` (lines), `unit` (1: the anchor
 cursor begins, 2: the definition around it), `before` and `after` (bytes), `healing` (tokens looked back),
 `patience` (tokens that healing may take beyond those it dropped), `closers` (0: the suffix begins at the cursor
 even where only closers stand there), `drafts` (0: none), `stale` (the suffix begins so many lines above the
-cursor, as before the cursor went down; below, if negative).
+cursor, as before the cursor went down; below, if negative), `shifted` (the last so many lines above the anchor
+were typed after the suffix had been read: its keys and values are moved, and do not know these lines).
 Variants take turns on each case, so that they share the cache of the prompt and the state of the machine. `--peer`
 asks a llama-server for the same line with the request of llama.vim.
 """
@@ -36,7 +37,7 @@ from midfill.completion import fim, window
 from midfill.completion.window import Budget, fresh
 from midfill.document import Document
 from midfill.engine import sampling
-from midfill.engine.base import Chunk, Request, Usage
+from midfill.engine.base import Chunk, Part, Request, Usage
 from midfill.engine.generate import generate
 from midfill.engine.llama import LlamaModel, load
 from midfill.engine.threads import Threads
@@ -53,6 +54,7 @@ DEFAULTS = {
     "closers": 1,
     "drafts": 1,
     "stale": 0,
+    "shifted": 0,
 }
 
 
@@ -151,6 +153,9 @@ def ours(
             seen = replace(seen, after=stale(document, cursor, settings["stale"], settings["after"]))
         typed = fim.readable(document.text.data[seen.anchor : cursor])
         prompt = fim.prompt(fim.family(family), fim.readable(seen.before), typed, fim.readable(seen.after))
+        if settings["shifted"]:
+            lacks = fim.readable(without_last_lines(seen.before, settings["shifted"]))
+            shift(model, fim.prompt(fim.family(family), lacks, "", fim.readable(seen.after)), prompt)
         drafts = bool(settings["drafts"])
         request = Request("complete", "", prompt, 64, heal=True, stop=("\n",), drafts=drafts)
         chunks: list[Chunk] = []
@@ -164,6 +169,38 @@ def stale(document: Document, cursor: int, lines: int, most: int) -> bytes:
     text = document.text
     end = text.line_end(min(max(text.line_of(cursor) - lines, 0), text.line_count - 1))
     return text.data[end : text.boundary(min(end + most, len(text)))]
+
+
+def without_last_lines(before: bytes, lines: int) -> bytes:
+    return b"".join(before.splitlines(keepends=True)[:-lines])
+
+
+def shift(model: LlamaModel, old: tuple[Part, ...], new: tuple[Part, ...]) -> None:
+    """Leave the cache as if `old` had been read, and what follows the anchor only been moved for `new`.
+
+    Both prompts are: what opens them, the text before the anchor, the suffix's mark, the suffix, and the rest.
+    """
+    while model.sessions.drop_oldest():
+        pass
+    read(model, old[:2])
+    (session,) = model.sessions
+    head = len(session.tokens)
+    read(model, old[:4])
+    rest = session.tokens[head:]
+    llama, memory, spare = model._llama, model._memory, model.sessions._free[-1]
+    llama.llama_memory_seq_cp(memory, session.id, spare, head, -1)
+    model.sessions.truncate(session, head)
+    read(model, new[:2])
+    moved = len(session.tokens)
+    llama.llama_memory_seq_add(memory, spare, head, -1, moved - head)
+    llama.llama_memory_seq_cp(memory, spare, session.id, moved, -1)
+    llama.llama_memory_seq_rm(memory, spare, 0, -1)
+    session.tokens += rest
+    session.prompt = len(session.tokens)
+
+
+def read(model: LlamaModel, prompt: tuple[Part, ...]) -> None:
+    generate(model, Request("complete", "", prompt, 0), Usage(), lambda _: None)
 
 
 def peer(url: str, case: dict[str, Any]) -> tuple[str, Usage, float]:
