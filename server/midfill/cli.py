@@ -525,7 +525,7 @@ def _trust(options: argparse.Namespace) -> int:
 
 
 def _trust_actions(path: Path) -> int:
-    """Use a project's actions as they are now; what is wrong with them is said."""
+    """Use a project's actions as they are now; what is wrong with them is said. Raises `MidfillError` for none."""
     from midfill import trust
     from midfill.edits import custom
 
@@ -534,13 +534,17 @@ def _trust_actions(path: Path) -> int:
         raise UsageError(
             f"There is no {trust.NAME} in {path.parent}; name a folder that has one, or a server as https://HOST."
         )
-    trust.remember(data, path, "trusted")
     read = custom.parse(data, str(path))
-    for action in read.actions.values():
-        print(f"{action.id:30} {action.title}")
     for problem in read.problems:
         _tell(problem)
-    _tell(f"The actions of {path} are used from now on, until the file changes.")
+    if not read.actions:
+        # There is nothing to remember either: the file is another one when it is mended.
+        raise MidfillError(f"{path} has no action that can be used; mend it and run this again.")
+    trust.remember(data, path, "trusted")
+    for action in read.actions.values():
+        print(f"{action.id:30} {action.title}")
+    used = "This action" if len(read.actions) == 1 else f"These {len(read.actions)} actions"
+    _tell(f"{used} of {path} can be used from now on, until the file changes.")
     return 0
 
 

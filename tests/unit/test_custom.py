@@ -414,12 +414,37 @@ def test_the_command_trusts_what_is_there_now(tmp_path: Path, capsys: pytest.Cap
     out, err = capsys.readouterr()
     assert out == f"{'other':30} Other\n"
     assert "line 4: there is no 'colour'" in err
+    assert f"This action of {tmp_path / trust.NAME} can be used from now on" in err
     assert trust.verdict((tmp_path / trust.NAME).read_bytes()) == "trusted"
     (tmp_path / "empty").mkdir()
     for wrong in ("empty", "secret"):
         (tmp_path / "secret").write_text("x")
         assert cli.main(["trust", str(tmp_path / wrong)]) == 2
         assert "There is no .midfill.toml in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        (ONE + "[[[", "is no TOML"),
+        (ONE + "colour = 1\n", "line 4: there is no 'colour'"),
+        ("[[actions]]\n", "did you mean 'action'"),
+        ("", ""),
+    ],
+)
+def test_the_command_trusts_no_file_without_an_action_that_can_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, wrong: str
+) -> None:
+    from midfill import cli
+
+    (tmp_path / trust.NAME).write_text(text)
+    assert cli.main(["trust", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert wrong in err
+    assert "from now on" not in err
+    assert err.splitlines()[-1].endswith("has no action that can be used; mend it and run this again.")
+    assert trust.verdict(text.encode()) is None
 
 
 def test_the_command_line_knows_the_actions_of_ones_own(
