@@ -536,6 +536,15 @@ async def test_the_last_instruction_can_be_given_again(start: Start, capabilitie
     assert [action.data["instruction"] for action in again] == ["swap the two"]
 
 
+async def test_the_instruction_of_a_comment_can_be_given_again(start: Start, capabilities: Caps) -> None:
+    client = await start(["def add(a, b):\n    return b + a"], resolving(capabilities))
+    opened(client, f"# midfill: swap the two\n{FUNCTION}\n\ndef other():\n    return 1\n")
+    (noted,) = [a for a in await actions(client, span(1, 5, 5)) if a.title == "Midfill: swap the two"]
+    assert (await client.code_action_resolve_async(noted)).edit is not None
+    again = [a for a in await actions(client, span(5, 5, 5)) if a.title == "Midfill: Again: swap the two"]
+    assert [action.data["instruction"] for action in again] == ["swap the two"]
+
+
 async def test_progress_comes_before_the_model_does(start: Start) -> None:
     capabilities = resolving(capabilities_of("neovim"))
     capabilities.window = types.WindowClientCapabilities(work_done_progress=True)

@@ -10,7 +10,7 @@ from scripted import ScriptedEngine
 
 from midfill.config import Config
 from midfill.document import Document
-from midfill.edits import ACTIONS, Problem, Wish, propose, rebased, resolve
+from midfill.edits import ACTIONS, Problem, Wish, instruction_of, propose, rebased, resolve
 from midfill.edits.blocks import applied
 from midfill.edits.diff import joined
 from midfill.edits.imports import insertion, lacking, taken_out, unloaded
@@ -337,6 +337,19 @@ def test_a_comment_tells_what_to_do_and_goes(path: str, marked: str, answer: str
     assert result.reason is None
     assert str(document.edited(result.edits).text) == after
     assert "make this iterative\n\n```" in "".join(part.text for part in engine.requests[0].prompt)
+
+
+@pytest.mark.parametrize(
+    ("marked", "given", "told"),
+    [
+        ("# midfill: one\ndef f(n):‸\n    return n\n", " two\n", "two"),
+        ("# midfill: one\ndef f(n):‸\n    return n\n", "", "one"),
+        ("# midfill: one\nx = 1\n«y = 2\n»", "", ""),
+    ],
+)
+def test_which_instruction_is_the_users(marked: str, given: str, told: str) -> None:
+    document, start, end = selected(marked, "a.py")
+    assert instruction_of(document, Wish("refactor", start, end, given)) == told
 
 
 def test_what_the_user_says_counts_more_than_a_comment() -> None:

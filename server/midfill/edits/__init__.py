@@ -12,6 +12,7 @@ from midfill.edits import custom, explain, imports, testing, work
 from midfill.edits.actions import ACTIONS, Action
 from midfill.edits.diff import moved
 from midfill.edits.offer import Offer, propose
+from midfill.edits.scope import note_at
 from midfill.edits.testing import Project, Target
 from midfill.edits.work import Asking, Patch, Problem, Report, Wish
 from midfill.engine.base import CancelToken, Engine, Usage
@@ -29,6 +30,7 @@ __all__ = [
     "Result",
     "Target",
     "Wish",
+    "instruction_of",
     "propose",
     "read",
     "rebased",
@@ -140,6 +142,14 @@ async def _tests(
         raise EditRejected("The file is not saved in a folder, so there is no place for its tests; save it first.")
     patch, target = await testing.write_tests(document, wish, asking, project)
     return patch, None if target.document is document else target
+
+
+def instruction_of(document: Document, wish: Wish) -> str:
+    """What the user says is to be done: the wish's instruction, or else the one in a comment above the code."""
+    if told := wish.instruction.strip():
+        return told
+    found = note_at(document.seen_at(wish.start, wish.end), wish.start, wish.end)
+    return found[0].instruction if found else ""
 
 
 def rebased(old: Document, new: Document, patch: Patch) -> tuple[Edit, ...] | None:

@@ -12,7 +12,18 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from midfill.document import Document
-from midfill.edits import Problem, Project, Reading, Result, Target, Wish, propose, rebased, resolve
+from midfill.edits import (
+    Problem,
+    Project,
+    Reading,
+    Result,
+    Target,
+    Wish,
+    instruction_of,
+    propose,
+    rebased,
+    resolve,
+)
 from midfill.edits.work import Report
 from midfill.engine.base import CancelToken
 from midfill.errors import EditRejected, MidfillError, UsageError
@@ -82,8 +93,8 @@ async def act(server: Server, data: dict[str, Any]) -> tuple[Document, Result]:
         project = _project(server, document)
         actions = server.own_actions.of(document.uri)
         result = await resolve(document, wish, server.config, server.engine, cancel, report, actions, project)
-        if wish.action == "refactor" and wish.instruction.strip():
-            server.last_instruction = wish.instruction.strip()
+        if wish.action == "refactor" and (said := instruction_of(document, wish)):
+            server.last_instruction = said
         return result
 
     document, result = await work_on(server, data, edit)
