@@ -25,7 +25,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock
 
-from midfill.engine.llama import SPIN
+from midfill.engine.llama import SPIN, has_tiles
 from midfill.models import catalog
 
 FOLDER = Path(__file__).resolve().parents[2] / "build" / "bench"
@@ -104,6 +104,9 @@ def running(program: Path, model: Path, flags: tuple[str, ...] = SERVER) -> Iter
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [str(program), "-m", str(model), "--host", "127.0.0.1", "--port", str(port), *flags, *_threads()]
+    if has_tiles():
+        # It would crash, as the engine would.
+        command.append("--no-repack")
     # Midfill shortens the spinning at llama.cpp's barriers; the peer gets the same advantage.
     environment = {"GOMP_SPINCOUNT": SPIN, **os.environ}
     log = FOLDER / "llama-server.log"

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -241,3 +242,10 @@ def test_an_interrupted_evaluation_is_done_again(model: LlamaModel) -> None:
     assert session.tokens == tokens
     assert paused > len(tokens) // llama.BATCH + 1
     consistent(model)
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_tells_whether_llama_cpp_would_use_tiles(value: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = f"CPU : SSE3 = 1 | AMX_INT8 = {value} | REPACK = 1 | ".encode()
+    monkeypatch.setattr(llama, "_library", lambda: SimpleNamespace(llama_print_system_info=lambda: told))
+    assert llama.has_tiles() == bool(value)

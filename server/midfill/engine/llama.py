@@ -70,6 +70,15 @@ def build_info() -> dict[str, str]:
     return {"llama-cpp-python": package.__version__, "features": features.strip()}
 
 
+def has_tiles() -> bool:
+    """Whether llama.cpp would use the processor's matrix unit (Intel's AMX).
+
+    It must not: its tiles' configuration is optimized away by some compilers, and the first evaluation ends the
+    process (llama.cpp, pull request 26954). What else it repacks the weights for gains next to nothing.
+    """
+    return "AMX_INT8 = 1" in _library().llama_print_system_info().decode()
+
+
 class LlamaModel:
     """A model and a context of several sequences; the `NativeModel` of `engine/embedded.py`."""
 
@@ -94,6 +103,7 @@ class LlamaModel:
 
         parameters.n_gpu_layers = options.gpu_layers
         parameters.split_mode = getattr(llama, f"LLAMA_SPLIT_MODE_{options.split_mode.upper()}")
+        parameters.use_extra_bufts = not has_tiles()
         # The callback object must live as long as the load.
         callback = llama.llama_progress_callback(report)
         parameters.progress_callback = callback
