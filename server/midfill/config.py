@@ -1,4 +1,4 @@
-"""The settings, as a frozen value. README.md lists them for the user."""
+"""The settings, as a frozen value. docs/settings.md lists them for the user."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def completion_item(completion: Completion, document: Document, encoding: Encodi
 
 
 def explanation(completion: Completion, text: Text, encoding: Encoding) -> dict[str, Any]:
-    """The result of `midfill/explain`, a documented contract (README.md)."""
+    """The result of `midfill/explain`, a documented contract (docs/protocol.md)."""
     usage = completion.usage
     anchor = lsp_position(text, completion.anchor, encoding)
     return {
