@@ -75,6 +75,10 @@ class Terminal:
         with self._lock:
             return "\n".join(line.rstrip() for line in self._screen.display)
 
+    def cursor_is(self, row: int, column: int, seconds: float = 60) -> None:
+        """Wait until the cursor is there, counted from 0."""
+        self.until(lambda: (self._screen.cursor.y, self._screen.cursor.x) == (row, column), seconds)
+
     def stands_out(self, text: str, beside: str) -> bool:
         """Whether a text has other colours than one like it, as what is selected has."""
 

@@ -4,7 +4,13 @@ let s:ready = 0
 " By buffer: the version that the server has, and its lines.
 let s:versions = {}
 let s:lines = {}
-let s:item = {}
+" The suggestions to choose from: an item of the server, the `text` of it that is not in the buffer yet, and how many
+" bytes of it are.
+let s:choices = []
+let s:chosen = 0
+" How the server was asked (InlineCompletionTriggerKind): for all that it can suggest, or for one while typing.
+let [s:INVOKED, s:AUTOMATIC] = [1, 2]
+let s:kind = s:AUTOMATIC
 let s:asked = 0
 " Where and of what text it was asked last: Vim tells of a typed letter twice.
 let s:place = []
@@ -116,31 +122,64 @@ endfunction
 
 " Suggestions
 
+" What a key of insert mode comes to; where it has nothing to do, `otherwise`.
+function! midfill#key(name, otherwise) abort
+  let wanted = midfill#shown() || index(['next', 'previous'], a:name) >= 0 && s:ready && has_key(s:versions, bufnr())
+  return wanted ? "\<Cmd>call midfill#" .. a:name .. "()\<CR>" : a:otherwise
+endfunction
+
 function! midfill#ask() abort
-  let buffer = bufnr()
-  let place = [buffer, b:changedtick, line('.'), col('.')]
+  let place = s:here()
   if place == s:place
     return
   endif
   call midfill#dismiss()
   let s:place = place
+  call s:ask(s:AUTOMATIC, '')
+endfunction
+
+function! s:here() abort
+  return [bufnr(), b:changedtick, line('.'), col('.')]
+endfunction
+
+" `avoid` is the text that is shown, for which another one is wanted.
+function! s:ask(kind, avoid) abort
+  let buffer = bufnr()
   if !s:ready || !has_key(s:versions, buffer)
     return
   endif
   call s:sync(buffer)
   let s:asked += 1
   call s:request('textDocument/inlineCompletion', {
-        \ 'textDocument': {'uri': s:uri(expand('%:p'))}, 'position': s:cursor(), 'context': {'triggerKind': 2}},
-        \ function('s:answered', [s:asked]))
+        \ 'textDocument': {'uri': s:uri(expand('%:p'))}, 'position': s:cursor(), 'context': {'triggerKind': a:kind}},
+        \ function('s:answered', [s:asked, s:here(), a:kind, a:avoid]))
 endfunction
 
-function! s:answered(asked, items) abort
-  if a:asked != s:asked || mode() !~# '^i' || type(a:items) != v:t_list || empty(a:items)
+function! s:answered(asked, place, kind, avoid, items) abort
+  let late = a:asked != s:asked || a:place != s:here() || mode() !=# 'i' || pumvisible()
+  if late || type(a:items) != v:t_list || empty(a:items)
     return
   endif
-  let s:item = a:items[0]
-  let [first; rest] = split(s:item.insertText, "\n", 1)
-  call prop_add(line('.'), col('.'), {'type': 'MidfillGhost', 'text': empty(first) ? ' ' : first})
+  let choices = map(a:items, '{"item": v:val, "text": v:val.insertText, "used": 0}')
+  let others = filter(range(len(choices)), 'choices[v:val].text !=# a:avoid')
+  let s:kind = a:kind
+  call s:show(choices, get(others, 0, 0))
+  call s:notify('textDocument/didShowCompletion', {'item': s:choices[s:chosen].item})
+endfunction
+
+" Draw one of the choices where the cursor is.
+function! s:show(choices, chosen) abort
+  call prop_remove({'type': 'MidfillGhost', 'all': v:true})
+  let [s:choices, s:chosen] = [a:choices, a:chosen]
+  let choice = s:choices[s:chosen]
+  let [first; rest] = split(choice.text, "\n", 1)
+  let column = col('.')
+  for part in s:around(first, strpart(getline('.'), column - 1, s:replaces(choice)))
+    if !empty(part)
+      call prop_add(line('.'), column, {'type': 'MidfillGhost', 'text': part})
+    endif
+    let column += 1
+  endfor
   for line in rest
     call prop_add(line('.'), 0, {'type': 'MidfillGhost', 'text': empty(line) ? ' ' : line, 'text_align': 'below'})
   endfor
@@ -148,32 +187,113 @@ function! s:answered(asked, items) abort
     " Vim 9.0 draws the line below twice, else.
     redraw!
   endif
-  call s:notify('textDocument/didShowCompletion', {'item': s:item})
+endfunction
+
+" The bytes behind the cursor, all of them closing brackets, that a choice brings itself.
+function! s:replaces(choice) abort
+  return a:choice.item.range.end.character - a:choice.item.range.start.character
+endfunction
+
+" What of a text goes before, between and behind the brackets that it stands in place of.
+function! s:around(text, covered) abort
+  let [parts, left] = [[], a:text]
+  for bracket in reverse(split(a:covered, '\zs'))
+    let at = strridx(left, bracket)
+    if at >= 0
+      call insert(parts, strpart(left, at + 1))
+      let left = strpart(left, 0, at)
+    endif
+  endfor
+  return insert(parts, left)
 endfunction
 
 function! midfill#shown() abort
-  return !empty(s:item)
+  return !empty(s:choices)
 endfunction
 
 function! midfill#dismiss() abort
   let s:asked += 1
   let s:place = []
-  if !empty(s:item)
-    let s:item = {}
+  if midfill#shown()
+    let s:choices = []
     call prop_remove({'type': 'MidfillGhost', 'all': v:true})
   endif
 endfunction
 
 function! midfill#accept() abort
-  let item = s:item
-  call midfill#dismiss()
-  let end = s:edit(bufnr(), item.range, item.insertText)
-  call cursor(end)
-  if has_key(item, 'command')
-    call s:request('workspace/executeCommand', {
-          \ 'command': item.command.command, 'arguments': item.command.arguments}, {_ -> 0})
+  call s:accept({text -> text})
+endfunction
+
+" A word, or the signs before the next one, and the space before it.
+function! midfill#accept_word() abort
+  call s:accept({text -> matchstr(text, '^\_s*\%(\%(\w\|[^\x01-\x7f]\)\+\|\%(\w\@![!-~]\)\+\)')})
+endfunction
+
+" What is left of the line, or else the line below.
+function! midfill#accept_line() abort
+  call s:accept({text -> matchstr(text, "^\n\\=[^\n]*")})
+endfunction
+
+" Insert the beginning of the suggestion, as an undo step of its own, and go on showing what is left of it.
+function! s:accept(Beginning) abort
+  if !midfill#shown()
+    return
   endif
-  call midfill#ask()
+  let [choices, chosen, kind] = [s:choices, s:chosen, s:kind]
+  let choice = choices[chosen]
+  let start = a:Beginning(choice.text)
+  let start = empty(start) ? choice.text : start
+  let whole = start ==# choice.text
+  call midfill#dismiss()
+  let range = {'start': s:cursor(), 'end': s:cursor()}
+  let range.end.character += whole ? s:replaces(choice) : 0
+  let &l:undolevels = &l:undolevels
+  call cursor(s:edit(bufnr(), range, start))
+  if whole
+    if has_key(choice.item, 'command')
+      call s:request('workspace/executeCommand', {
+            \ 'command': choice.item.command.command, 'arguments': choice.item.command.arguments}, {_ -> 0})
+    endif
+    return midfill#ask()
+  endif
+  let s:place = s:here()
+  let s:kind = kind
+  call s:sync(bufnr())
+  let left = filter(copy(choices), {_, each -> len(each.text) > len(start) && stridx(each.text, start) == 0})
+  let same = index(left, choice)
+  call map(left, {_, each -> {
+        \ 'item': each.item, 'text': strpart(each.text, len(start)), 'used': each.used + len(start)}})
+  call s:show(left, same)
+  call s:notify('textDocument/didPartiallyAcceptCompletion', {
+        \ 'item': choice.item, 'acceptedLength': s:utf16(strpart(choice.item.insertText, 0, left[same].used))})
+endfunction
+
+" The length of a text in UTF-16 units.
+function! s:utf16(text) abort
+  let letters = str2list(a:text)
+  return len(letters) + len(filter(letters, 'v:val > 0xFFFF'))
+endfunction
+
+function! midfill#next() abort
+  call s:cycle(1)
+endfunction
+
+function! midfill#previous() abort
+  call s:cycle(-1)
+endfunction
+
+" Show another suggestion, or ask for one where none is shown.
+function! s:cycle(step) abort
+  if !midfill#shown()
+    let s:place = s:here()
+    call s:ask(s:INVOKED, '')
+  elseif s:kind == s:AUTOMATIC
+    " What is shown while typing is one suggestion; asking makes more of them.
+    call s:ask(s:INVOKED, s:choices[s:chosen].text)
+  elseif len(s:choices) > 1
+    call s:show(s:choices, (s:chosen + a:step + len(s:choices)) % len(s:choices))
+    call s:notify('textDocument/didShowCompletion', {'item': s:choices[s:chosen].item})
+  endif
 endfunction
 
 " Edits
@@ -274,7 +394,7 @@ function! s:apply(edit) abort
   for change in get(a:edit, 'documentChanges', [])
     if has_key(change, 'kind')
       " A file to create comes into being when it is written.
-      call s:show(change.uri)
+      call s:open(change.uri)
     else
       call s:apply_to(change.textDocument.uri, change.edits)
     endif
@@ -296,7 +416,7 @@ function! s:apply_to(uri, edits) abort
 endfunction
 
 " Show a file beside the one that the user is in.
-function! s:show(uri) abort
+function! s:open(uri) abort
   if mode() !~# '^n'
     stopinsert
   endif
@@ -325,7 +445,7 @@ function! s:heard(_, message) abort
       call s:apply(a:message.params.edit)
       let result = {'applied': v:true}
     elseif method ==# 'window/showDocument'
-      call s:show(a:message.params.uri)
+      call s:open(a:message.params.uri)
       let result = {'success': v:true}
     elseif method ==# 'workspace/configuration'
       let result = map(copy(a:message.params.items), 'g:midfill_settings')
