@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from midfill.cli import main
+from midfill.cli import _parser, command, main
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +116,19 @@ def test_lists_the_models(capsys: pytest.CaptureFixture[str]) -> None:
         ["complete", "qwen2.5-coder-0.5b-instruct"],
         ["edit", "qwen2.5-coder-1.5b-instruct"],
     ]
+
+
+def test_every_command_is_there() -> None:
+    def commands(parser: argparse.ArgumentParser) -> Iterator[str]:
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for each in action.choices.values():
+                    yield from commands(each)
+        if run := parser.get_default("run"):
+            yield run
+
+    found = [command(run) for run in commands(_parser())]
+    assert len(set(found)) == len(found) > 15
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

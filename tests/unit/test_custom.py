@@ -450,7 +450,7 @@ def test_the_command_trusts_no_file_without_an_action_that_can_be_used(
 def test_the_command_line_knows_the_actions_of_ones_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from midfill import cli
+    from midfill import cli, code_commands
 
     monkeypatch.setenv("MIDFILL_CONFIG", str(tmp_path / "config"))
     project = tmp_path / "project"
@@ -461,10 +461,10 @@ def test_the_command_line_knows_the_actions_of_ones_own(
     assert cli.main(["act", "log-it", f"{code}:1"]) == 2
     assert f"run `midfill trust {project}`" in capsys.readouterr().err
     trust.remember((project / trust.NAME).read_bytes(), project, "trusted")
-    assert cli._action("log-it", code) == (own(ONE), project)
+    assert code_commands._action("log-it", code) == (own(ONE), project)
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / trust.NAME).write_text(ONE.replace("Log {{ name }}.", "Mine."))
-    assert cli._action("log-it", code)[0].instruction == "Mine."
+    assert code_commands._action("log-it", code)[0].instruction == "Mine."
 
 
 def test_the_doctor_tells_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,6 +124,12 @@ def present(model: Model) -> Path:
     return file
 
 
+def require(*roles: Role) -> None:
+    """Raises `ModelMissing` where the default model of a role is not on this machine."""
+    for role in roles:
+        present(find(role))
+
+
 def ensure_usable(model: Model) -> Path:
     """The path of a file whose SHA-256 is right; hashes only a file that changed since it was last verified.
 
