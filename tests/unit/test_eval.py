@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "eval"))
 import report
 import sandbox
 from data import DONE, Case, Check, load, parse
+from mutants import Mutant, mutants
 from score import Answer, filling, mcnemar, passes, score
 from systems import Answers, perfect, without_indentation
 
@@ -270,6 +271,30 @@ def test_no_network_no_processes_no_files(program: str, namespaces: bool, monkey
     found = sandbox.run(program)
     assert found.ended == "failed"
     assert "generated code may not do" in found.errors
+
+
+def test_a_fault_is_put_into_a_function_where_its_tests_find_it() -> None:
+    row = {
+        "entry_point": "larger",
+        "prompt": 'def larger(a, b):\n    """The larger one."""\n',
+        "canonical_solution": "    if a > b:\n        return a\n",
+        "suffix": "    return b\n",
+        "test": "def check(candidate):\n    assert candidate(2, 1) == 2\n    assert candidate(1, 2) == 2\n",
+    }
+
+    def fails(mutant: Mutant) -> bool:
+        names: dict[str, Any] = {}
+        exec(f"{mutant.code}\n{mutant.tests}", names)
+        try:
+            names["check"](names[mutant.entry])
+        except AssertionError:
+            return True
+        return False
+
+    # `>=` for `>` is no fault that a test could find.
+    (mutant,) = mutants([row, row], fails)
+    assert mutant.code == "def larger(a, b):\n    if True:\n        return a\n    return b\n"
+    assert list(mutants([row], lambda _: False)) == []
 
 
 def test_the_report_can_say_what_isolates() -> None:
