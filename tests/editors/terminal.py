@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import pyte
 
 T = TypeVar("T")
+ROOT = Path(__file__).parents[2]
+MIDFILL = Path(sys.executable).with_name("midfill")
+# What a test waits for comes in a second or a few; a machine that is slow or busy is given this many.
+PATIENCE = 180.0
 SHOP = '''"""A shop and what is in it."""
 
 
@@ -34,7 +41,7 @@ AREA = "def area(width, height):\n    result = width * height\n    return result
 
 
 class Terminal:
-    """Runs a program on a terminal of its own, in a home of its own."""
+    """Runs a program on a terminal of its own, in a home of its own, to the end of a `with`."""
 
     def __init__(
         self,
@@ -75,9 +82,9 @@ class Terminal:
         with self._lock:
             return "\n".join(line.rstrip() for line in self._screen.display)
 
-    def cursor_is(self, row: int, column: int, seconds: float = 60) -> None:
+    def cursor_is(self, row: int, column: int) -> None:
         """Wait until the cursor is there, counted from 0."""
-        self.until(lambda: (self._screen.cursor.y, self._screen.cursor.x) == (row, column), seconds)
+        self.until(lambda: (self._screen.cursor.y, self._screen.cursor.x) == (row, column))
 
     def stands_out(self, text: str, beside: str) -> bool:
         """Whether a text has other colours than one like it, as what is selected has."""
@@ -100,20 +107,35 @@ class Terminal:
         """Send what a terminal sends for one key."""
         os.write(self._master, sequence.encode())
 
-    def until(self, condition: Callable[[], T], seconds: float = 60) -> T:
-        return until(condition, seconds, "it did not happen", self.screen)
+    def until(self, condition: Callable[[], T], seconds: float = PATIENCE) -> T:
+        return until(condition, "it did not happen", self.screen, seconds)
 
-    def shows(self, text: str, seconds: float = 60) -> None:
-        until(lambda: text in self.screen(), seconds, f"{text!r} is not on the screen", self.screen)
+    def shows(self, pattern: str, seconds: float = PATIENCE) -> str:
+        """Wait until a regular expression is found on the screen; returns its last group, or what it matched."""
+        what = f"{pattern!r} is not on the screen"
+        found = until(lambda: re.search(pattern, self.screen(), re.M), what, self.screen, seconds)
+        return str(found[found.re.groups])
 
-    def patiently(self, keys: str, text: str, each: float = 1, seconds: float = 90) -> None:
-        """Type keys again and again until the text is on the screen; `each` is how long one time may take."""
-        end = time.monotonic() + seconds
+    def patiently(self, keys: str, pattern: str, *, again: str, each: float, refused: str = r"\b\B") -> str:
+        """Type keys; then others, when `refused` or nothing has come for `each` seconds, until it is there.
+
+        What is waited for comes sooner than after `each` seconds, if it comes at all.
+        """
+        self.keys(keys)
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            self.keys(keys)
             with contextlib.suppress(AssertionError):
-                return self.shows(text, each)
-        self.shows(text, 1)
+                self.shows(f"{pattern}|{refused}", each)
+                # What was refused before may be on the screen still.
+                return self.shows(pattern, 0.5)
+            self.keys(again)
+        return self.shows(pattern, 0.5)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.quit()
 
     def quit(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -125,6 +147,28 @@ class Terminal:
         self._process.wait(5)
         os.close(self._master)
         self._reading.join(5)
+
+
+class OneFile(Terminal):
+    """An editor with vi's keys that shows one file."""
+
+    def __init__(
+        self, command: Sequence[str | Path], home: Path, file: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._file = file
+        super().__init__([*command, file], home, environment)
+
+    def saved(self) -> str:
+        """What is in the buffer, by way of the file."""
+        self._file.unlink(missing_ok=True)
+        self.keys("\x1b")
+        self.keys(":w\r", gap=0.05)
+        return self.until(lambda: self._file.exists() and self._file.read_text("utf-8"))
+
+
+def scripted(*answers: str) -> list[str]:
+    """The command of the real server with a model that gives these answers."""
+    return [sys.executable, str(ROOT / "tests" / "lsp" / "scripted_server.py"), json.dumps(answers)]
 
 
 class _Screen(pyte.Screen):
@@ -144,11 +188,11 @@ def _take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-def until(condition: Callable[[], T], seconds: float, what: str, state: Callable[[], str]) -> T:
+def until(condition: Callable[[], T], what: str, state: Callable[[], str], seconds: float = PATIENCE) -> T:
     """Wait until the condition is truthy; else fail with the state."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}:\n{state()}")
         time.sleep(0.01)
-    raise AssertionError(f"{what}:\n{state()}")
+    return value

@@ -7,8 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from terminal import ROOT
 
 
 @pytest.mark.parametrize(("language", "runs"), [("python", True), ("typescript", True), ("mail", False)])
@@ -22,7 +21,7 @@ def test_a_language_gets_midfill_behind_its_other_servers(tmp_path: Path, langua
         f'nop %sh{{ printf %s "$kak_opt_lsp_servers" > {said} }}\nquit!\n'
     )
     command = ["kak", "-n", "-ui", "dummy", "-e", f"source {rc}"]
-    subprocess.run(command, timeout=60, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    subprocess.run(command, timeout=180, check=True, stdin=subprocess.DEVNULL, capture_output=True)
     servers = tomllib.loads(said.read_text("utf-8"))
     assert list(servers) == (["other", "midfill"] if runs else ["other"])
     if runs:
