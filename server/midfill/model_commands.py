@@ -99,9 +99,9 @@ def compare(options: argparse.Namespace) -> int:
     found = asyncio.run(compare.compare(options.names, roles, progress))
     print(compare.report(found))
     if options.json:
-        options.json.write_text(json.dumps(compare.as_json(found), indent=2) + "\n", encoding="utf-8")
+        terminal.write(options.json, json.dumps(compare.as_json(found), indent=2) + "\n")
     if options.html:
-        options.html.write_text(compare.as_html(found), encoding="utf-8")
+        terminal.write(options.html, compare.as_html(found))
     return 0
 
 

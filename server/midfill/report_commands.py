@@ -32,10 +32,7 @@ def stats(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(stats.summary(suggestions), indent=2))
     elif options.html:
-        try:
-            options.html.write_text(stats.page(suggestions), "utf-8")
-        except OSError as error:
-            raise UsageError(f"{options.html} cannot be written: {error.strerror}.") from None
+        terminal.write(options.html, stats.page(suggestions))
         terminal.tell(f"{options.html} is written.")
     else:
         print(stats.report(suggestions), end="")
@@ -75,7 +72,7 @@ def bench_load(options: argparse.Namespace) -> int:
     figures = asyncio.run(load.run(plan, terminal.progress))
     print(load.report(figures))
     if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        terminal.write(options.json, json.dumps(figures, indent=2) + "\n")
     return 1 if figures["lost"] else 0
 
 

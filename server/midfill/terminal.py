@@ -1,10 +1,13 @@
-"""What a command says while it works, on standard error: messages, a line that rewrites itself, a bar."""
+"""What a command gives its user besides its result: messages, progress, a bar, on standard error; and files."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from midfill.errors import UsageError
 
 
 def tell(message: str) -> None:
@@ -41,3 +44,11 @@ def bar(title: str) -> Iterator[Callable[[int, int], None]]:
             tell(f"{title}: {tenth * 10}% of {total / 1e6:,.0f} MB")
 
     yield report
+
+
+def write(path: Path, text: str) -> None:
+    """Write what the user wants in a file of their choice. Raises `UsageError`."""
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None

@@ -16,6 +16,8 @@ from pytest_lsp import LanguageClient, make_test_lsp_client
 
 HERE = Path(__file__).parent
 URI = "file:///project/shop.py"
+# The place of the only function of most documents here.
+WHERE = {"start": {"line": 0, "character": 5}, "end": {"line": 0, "character": 5}}
 Start = Callable[..., Awaitable[LanguageClient]]
 
 # What each editor says it can do. pytest-lsp's files are older than LSP 3.18, so the newest is our own record.
@@ -82,11 +84,33 @@ def inline_params(at: types.Position, uri: str = URI, invoked: bool = False) -> 
 
 
 async def explain(client: LanguageClient, **params: Any) -> Any:
-    """The result as JSON; pygls' client makes named tuples of what it does not know."""
-    return _plain(await client.protocol.send_request_async("midfill/explain", params))
+    return plain(await client.protocol.send_request_async("midfill/explain", params))
 
 
-def _plain(value: Any) -> Any:
+async def command(client: LanguageClient, name: str, **request: Any) -> Any:
+    """What a command of ours answers to a request, or to none."""
+    arguments = [request] if request else []
+    return plain(
+        await client.workspace_execute_command_async(types.ExecuteCommandParams(name, arguments=arguments))
+    )
+
+
+def applying(client: LanguageClient) -> list[types.ApplyWorkspaceEditParams]:
+    """Let the client apply all edits; the list grows with them."""
+    applied: list[types.ApplyWorkspaceEditParams] = []
+
+    @client.feature(types.WORKSPACE_APPLY_EDIT)
+    def apply(params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
+        applied.append(params)
+        return types.ApplyWorkspaceEditResult(applied=True)
+
+    return applied
+
+
+def plain(value: Any) -> Any:
+    """A result as JSON; pygls' client makes named tuples of what it does not know."""
     if hasattr(value, "_asdict"):
-        return {key: _plain(item) for key, item in value._asdict().items()}
-    return value
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value

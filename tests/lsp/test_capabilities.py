@@ -25,7 +25,7 @@ from test_server import (
     without_inline,
 )
 
-from conftest import URI, Start, capabilities_of, explain, inline_params, opened
+from conftest import URI, WHERE, Start, applying, capabilities_of, command, explain, inline_params, opened
 
 Caps = types.ClientCapabilities
 MUCH = "def f():\n" + "    print(1)\n" * 9 + "    return 1\n"
@@ -99,13 +99,7 @@ async def test_a_client_without_literals_gets_commands(start: Start) -> None:
     capabilities.text_document.code_action.code_action_literal_support = None
     client = await start(["Add."], capabilities)
     assert client.answer.capabilities.code_action_provider is True  # type: ignore[attr-defined]
-    applied: list[types.ApplyWorkspaceEditParams] = []
-
-    @client.feature(types.WORKSPACE_APPLY_EDIT)
-    def apply(params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
-        applied.append(params)
-        return types.ApplyWorkspaceEditResult(applied=True)
-
+    applied = applying(client)
     opened(client, FUNCTION)
     params = types.CodeActionParams(DOCUMENT, span(0, 5, 5), types.CodeActionContext([]))
     offered = list(await client.text_document_code_action_async(params) or ())
@@ -200,11 +194,8 @@ async def test_a_client_that_applies_no_edits_is_told_before_the_model_works(sta
     capabilities.workspace.apply_edit = None
     client = await start(["<hold>"], capabilities)
     opened(client, FUNCTION)
-    where = {"start": {"line": 0, "character": 5}, "end": {"line": 0, "character": 5}}
-    request = types.ExecuteCommandParams(
-        "midfill.refactor", arguments=[{"uri": URI, "range": where, "instruction": "x"}]
-    )
-    result = await asyncio.wait_for(client.workspace_execute_command_async(request), 10)
+    asking = command(client, "midfill.refactor", uri=URI, range=WHERE, instruction="x")
+    result = await asyncio.wait_for(asking, 10)
     assert result["reason"] == "This editor cannot apply the edits of a server."
 
 

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 from lsprotocol import types
 from pytest_lsp import LanguageClient
 from test_server import FUNCTION, actions, resolving, span, until
 
-from conftest import URI, Start, capabilities_of, opened
-
-WHERE = {"start": {"line": 0, "character": 5}, "end": {"line": 0, "character": 5}}
-
-
-def plain(value: Any) -> Any:
-    return {key: plain(each) for key, each in value._asdict().items()} if hasattr(value, "_asdict") else value
-
-
-async def command(client: LanguageClient, name: str, **request: Any) -> Any:
-    arguments = [request] if request else []
-    return plain(
-        await client.workspace_execute_command_async(types.ExecuteCommandParams(name, arguments=arguments))
-    )
+from conftest import URI, WHERE, Start, capabilities_of, command, opened
 
 
 def able(*, documents: bool = False, shows: bool = False) -> types.ClientCapabilities:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from lsprotocol import types
 from pytest_lsp import LanguageClient
-from test_edit_commands import able, command
+from test_edit_commands import able
 from test_server import FUNCTION, span, until
 
-from conftest import Start, opened
+from conftest import Start, command, opened
 from midfill import trust
 
 OWN = '[[action]]\nname = "Log it"\non = "definition"\ninstruction = "Log {{ name }}."\nchecks = ["signature"]\n'

