@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
 import tree_sitter
@@ -112,6 +112,8 @@ def left_open(document: Document) -> str:
     return "".join(")]}"["([{".index(opener)] for opener in reversed(_marked(document).open))
 
 
+# Asked again for each of the texts that might stand at one place of a document.
+@lru_cache(maxsize=4)
 def _marked(document: Document) -> _Scanned:
     if document.language is None or len(document.text) > _COUNTED:
         return _Scanned(None, None, 0, "")

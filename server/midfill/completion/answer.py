@@ -43,6 +43,7 @@ class Answer:
         # Of each piece of text where it begins and the logarithm of its probability.
         self._pieces: defaultdict[int, list[tuple[int, float]]] = defaultdict(list)
         self._began: float | None = None
+        self._cleaned: dict[int, Suggestion | Rejection] = {}
 
     def add(self, chunk: Chunk) -> None:
         if chunk.finish == "deadline":
@@ -51,7 +52,10 @@ class Answer:
                 self._cut_short.add(index)
             return
         index = chunk.index
-        self._began = self._began or time.perf_counter()
+        if self._began is None:
+            self._began = time.perf_counter()
+            # What will be needed at the end is found out while the model writes.
+            soundness.errors_with(self._document, self._cursor)
         if index in self.ended:
             return
         if chunk.text:
@@ -124,7 +128,12 @@ class Answer:
         return "empty" if isinstance(found, Suggestion) else found
 
     def _clean(self, index: int) -> Suggestion | Rejection:
-        """What is left of an alternative, or why nothing is."""
+        """What is left of an alternative that has ended, or why nothing is."""
+        if index not in self._cleaned:
+            self._cleaned[index] = self._cleaned_up(index)
+        return self._cleaned[index]
+
+    def _cleaned_up(self, index: int) -> Suggestion | Rejection:
         if not self.raw[index][: self.ended[index]].strip():
             return "empty"
         document = self._document
