@@ -20,7 +20,7 @@ async def test_every_editor_is_answered_and_counted() -> None:
         plan = load.Plan(server.url, "qwen2.5-coder", editors=20, seconds=1.5, every=0.15)
         found = await load.run(plan, quiet)
     assert found["lost"] == 0
-    assert found["requests"] == len(server.asked) > 50
+    assert found["requests"] == len(server.asked) >= 20
     # Each is a window of its own to a load balancer.
     assert len({head["x-session-id"] for head in server.heads}) == 20
     assert 0 < found["p50"] <= found["p95"] <= found["worstEditorP95"]

@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import { Pages } from "./pages";
 import type { Server } from "./server";
 
-/** What the server tells by `midfill/explain`; see Midfill's README for the whole of it. */
+/** What the server tells by `midfill/explain`; docs/protocol.md has the whole of it. */
 interface Explanation {
   outcome: string;
   reason: string | null;

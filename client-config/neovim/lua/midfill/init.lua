@@ -11,7 +11,7 @@ local M = {}
 
 ---@class midfill.Options
 ---@field cmd? string[] how to start the server
----@field settings? table<string, any> the server's settings, by the names in Midfill's README
+---@field settings? table<string, any> the server's settings, by the names in docs/settings.md
 ---@field keymaps? midfill.Keymaps
 ---@field builtin? boolean whether Neovim 0.12 shows the suggestions by its own means
 ---@field debounce_ms? integer how long typing must pause before the server is asked

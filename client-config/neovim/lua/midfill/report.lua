@@ -1,4 +1,4 @@
----Tells the server what was shown and what was accepted, which it counts; see "What was of use" in Midfill's README.
+---Tells the server what was shown and what was accepted, which it counts; see docs/protocol.md.
 local M = {}
 
 ---@param item { insertText: string|{ value: string } }
