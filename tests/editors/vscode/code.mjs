@@ -1,12 +1,14 @@
 /** A real VS Code in a real browser: code-server on loopback, Chromium without a screen. */
 
-import { execFileSync, spawn } from "node:child_process";
+import assert from "node:assert/strict";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = resolve(HERE, "../../..");
@@ -41,8 +43,11 @@ for (const signal of ["SIGTERM", "SIGINT"]) {
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
+/** What a test waits for comes in a second or a few; a machine that is slow or busy is given this many ms. */
+export const PATIENCE = 180_000;
+
 /** Wait until `condition` gives something truthy, and return that. */
-export async function until(condition, what, ms = 60_000) {
+export async function until(condition, what, ms = PATIENCE) {
   const end = Date.now() + ms;
   for (;;) {
     const value = await condition();
@@ -54,6 +59,18 @@ export async function until(condition, what, ms = 60_000) {
     }
     await sleep(25);
   }
+}
+
+/** The model is there: after ten seconds nobody waits for a suggestion, and loading may take longer. */
+export async function loaded() {
+  const file = join(RUN, "loaded.py");
+  writeFileSync(file, "def double(number):\n    return number\n");
+  await promisify(execFile)(PROGRAM, ["complete", `${file}:2:12`], { env: { ...process.env, ...SHARED }, timeout: PATIENCE });
+}
+
+/** The milliseconds that this process has run, and those that it has waited for a core. */
+export function waited() {
+  return readFileSync("/proc/self/schedstat", "utf8").split(" ").slice(0, 2).map((nanoseconds) => nanoseconds / 1e6);
 }
 
 function freePort() {
@@ -100,7 +117,7 @@ export async function serve({ settings = {}, machine, env = {}, trust = false } 
   if (!existsSync(vsix)) {
     throw new Error("There is no extension yet: run `make vscode`.");
   }
-  execFileSync("node", [...common, "--install-extension", vsix], { env: environment, stdio: "pipe", timeout: 60_000 });
+  execFileSync("node", [...common, "--install-extension", vsix], { env: environment, stdio: "pipe", timeout: PATIENCE });
   const port = await freePort();
   const flags = ["--auth", "none", "--bind-addr", `127.0.0.1:${port}`, "--disable-telemetry", "--disable-update-check"];
   const log = openSync(at("code-server.log"), "w");
@@ -147,9 +164,10 @@ export async function serve({ settings = {}, machine, env = {}, trust = false } 
 /** One window. */
 async function window(browser, url, project) {
   const page = await browser.newPage({ viewport: { width: 1000, height: 640 } });
+  page.setDefaultTimeout(PATIENCE);
   await page.addInitScript(noteGhostText);
   await page.goto(url);
-  await page.waitForSelector(".monaco-workbench .part.statusbar", { timeout: 60_000 });
+  await page.waitForSelector(".monaco-workbench .part.statusbar");
   const keys = page.keyboard;
   const all = (selector) => page.$$eval(selector, (found) => found.map((each) => each.textContent.trim()).filter(Boolean));
   const self = {
@@ -165,7 +183,7 @@ async function window(browser, url, project) {
       await keys.press("F1");
       await page.waitForSelector(".quick-input-widget:not([style*='display: none']) input");
       await keys.type(title, { delay: 5 });
-      await until(async () => (await self.choices())[0]?.includes(title), `the command ${title}`, 15_000);
+      await until(async () => (await self.choices())[0]?.includes(title), `the command ${title}`);
       await keys.press("Enter");
       await until(async () => !(await self.choices()).some((choice) => choice.includes(title)), "the command is taken");
     },
@@ -178,7 +196,7 @@ async function window(browser, url, project) {
         await keys.press("Control+P");
         await page.waitForSelector(".quick-input-widget:not([style*='display: none']) input");
         await keys.type(name, { delay: 10 });
-        const found = await until(offered, name, 5000).catch(() => false);
+        const found = await until(offered, name, 10_000).catch(() => false);
         await keys.press(found ? "Enter" : "Escape");
         return found;
       }, `the file ${name}`);
@@ -210,7 +228,7 @@ async function window(browser, url, project) {
     async holds(name, condition) {
       let text;
       const right = async () => condition((text = await self.saved(name)));
-      await until(right, "the file is right", 20_000).catch((error) => {
+      await until(right, "the file is right").catch((error) => {
         throw new Error(`${error.message}; it is:\n${text}`);
       });
     },
@@ -222,7 +240,7 @@ async function window(browser, url, project) {
     /** Filter what the menu offers, and choose the first. */
     async choose(text) {
       await keys.type(text, { delay: 5 });
-      await until(async () => (await self.choices())[0]?.includes(text), `the choice ${text}`, 15_000);
+      await until(async () => (await self.choices())[0]?.includes(text), `the choice ${text}`);
       await keys.press("Enter");
       await page.waitForSelector(".quick-input-widget", { state: "hidden" });
     },
@@ -238,12 +256,32 @@ async function window(browser, url, project) {
     ghost: async () => (await page.evaluate(() => globalThis.midfillGhost())).join("\n"),
     /** When ghost text came and what it was, by the wall's clock in ms. */
     ghosts: () => page.evaluate(() => globalThis.midfillGhosts),
-    waitForGhost: (ms) => until(self.ghost, "ghost text", ms),
+    /** The ghost text behind `before`. What was suggested before the last key stands in another line. */
+    suggestion: (before) =>
+      page.evaluate((text) => {
+        const ghost = globalThis.midfillGhost().join("\n");
+        const lines = Array.from(document.querySelectorAll(".view-line"), (line) => line.textContent.replace(/\u00a0/g, " "));
+        return lines.some((line) => line.includes(text + ghost.split("\n")[0])) ? ghost : "";
+      }, before),
+    /** Type to the end of `before`, and wait for a suggestion. On a busy machine it may come too late, and is asked for again. */
+    async suggested(before, ms = PATIENCE) {
+      await keys.type(before, { delay: 60 });
+      const end = Date.now() + ms;
+      for (;;) {
+        const ghost = await until(() => self.suggestion(before), "a suggestion", Math.min(ms, 20_000)).catch(() => "");
+        if (ghost) {
+          return ghost;
+        }
+        assert.ok(Date.now() < end, `no suggestion behind ${before}`);
+        await keys.press("Backspace");
+        await keys.type(before.at(-1));
+      }
+    },
     async button(label) {
       await page.locator(`.notification-list-item .monaco-button:has-text("${label}")`).first().click();
     },
   };
-  await until(self.status, "Midfill in the status bar", 60_000);
+  await until(self.status, "Midfill in the status bar");
   return self;
 }
 
