@@ -55,7 +55,7 @@ class Request:
     `alternatives`: how many distinct answers to give.
     `when`: the more urgent interrupts the less: a completion now, one soon, an edit, what is for idle time.
     `deadline_ms`: after so many milliseconds nobody waits for the answer any more, and what there is of it is all;
-    waiting in a queue, or for the model to load, counts too. None: it may take as long as it takes.
+    waiting in a queue counts too, and for the model to load does not. None: it may take as long as it takes.
     `said`: the same once more, where the prompt is a conversation.
     `avoid`: the answer should not be this text. When it is, it goes another way from where the model was least
     sure; nothing is sent before it differs.

@@ -105,7 +105,8 @@ class EmbeddedEngine:
         # The caller's token may serve several requests, so the end of this one must not cancel it.
         own = CancelToken()
         job = _Job(request, own, post, time.perf_counter())
-        self._worker(request.model, loop).submit(job)
+        worker = self._worker(request.model, loop)
+        worker.submit(job)
         # A request that waits, perhaps for a model to load, ends at once; one that runs ends with the evaluation
         # that is aborted, some milliseconds later, and tells what it has cost.
         own.on_cancel(lambda: None if job.running else post(None))
@@ -117,7 +118,15 @@ class EmbeddedEngine:
             late = True
             own.cancel()
 
-        timer = loop.call_later(request.deadline_ms / 1000, give_up) if request.deadline_ms is not None else None
+        timer: asyncio.TimerHandle | None = None
+
+        def wait_from_now() -> None:
+            nonlocal timer
+            if request.deadline_ms is not None and not own.cancelled:
+                timer = loop.call_later(request.deadline_ms / 1000, give_up)
+
+        # Who has just opened the editor waits for the model and then wants the suggestion.
+        worker.when_loaded(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(wait_from_now))
         usage, finish = Usage(), None
         try:
             while (item := await chunks.get()) is not None:
@@ -192,6 +201,7 @@ class _Worker:
         self._percent = -1
         self._model: NativeModel | None = None
         self._jobs: list[_Job] = []
+        self._waiting: list[Callable[[], object]] = []
         # The job at work, and around it those that it goes before.
         self._at_work: list[_Job] = []
         self._changed = threading.Condition()
@@ -207,6 +217,14 @@ class _Worker:
             self._changed.notify_all()
         self.interrupt(job.urgency)
         self._turns.look()
+
+    def when_loaded(self, call: Callable[[], object]) -> None:
+        """Call back as soon as the model is there, perhaps at once; on any thread."""
+        with self._changed:
+            if self._model is None:
+                self._waiting.append(call)
+                return
+        call()
 
     def interrupt(self, urgency: int) -> None:
         """Let what runs here look around, if it is less urgent than that."""
@@ -280,13 +298,16 @@ class _Worker:
                 error = LoadError(f"{self.file.info.name} could not be loaded: {error}")
             self._tell(LoadProgress(self._role(), self.file.info.name, 0.0, str(error)))
             with self._changed:
-                jobs, self._jobs = self._jobs, []
+                jobs, self._jobs, self._waiting = self._jobs, [], []
             for job in jobs:
                 job.post(error)
             return
         model.pause = self._pause
         with self._changed:
             self._model = model
+            waiting, self._waiting = self._waiting, []
+        for call in waiting:
+            call()
         self._tell(LoadProgress(self._role(), self.file.info.name, 1.0, warning=model.warning))
 
     def _unload(self) -> None:
