@@ -356,6 +356,16 @@ def test_typing_over_a_closer_that_the_suggestion_brings() -> None:
     assert typist.accepted() == "print(names)[0]\n"
 
 
+@pytest.mark.parametrize("closed", ["", ")"])
+def test_typing_on_changes_nothing_of_what_a_suggestion_makes(closed: str) -> None:
+    """With and without an editor that closes brackets."""
+    typist = Typist("if (‸) {\n}\n", "isOk(x) && y", "nothing", path="a.js")
+    assert typist.ask() == ("isOk(x) && y", "model")
+    typist.type("isOk(", behind=closed)
+    assert typist.ask() == ("x) && y", "typeThrough")
+    assert typist.accepted() == "if (isOk(x) && y) {\n}\n"
+
+
 def test_a_change_behind_the_cursor_ends_a_suggestion() -> None:
     typist = Typist("x = ‸\n", "compute(y)", "fresh")
     typist.ask()
@@ -495,6 +505,17 @@ def test_warms_up_the_beginning_of_a_short_file_where_the_cursor_is_unknown() ->
     assert [part.text for part in engine.warmed[0].prompt] == ["<|fim_prefix|>", "x = 1\n" * 20]
 
 
+def test_what_is_read_ahead_ends_with_a_whole_character() -> None:
+    """Where a long file begins, and where the cursor was before the text changed."""
+    document = Document.open("file:///a.py", None, 1, "# " + "é" * 10_000)
+    engine, memory = ScriptedEngine(["x"]), Memory()
+    completer = Completer(Config(), engine, memory)
+    asyncio.run(completer.warm_up(document, None, CancelToken()))
+    asyncio.run(completer.warm_up(document, 7, CancelToken()))
+    assert len(engine.warmed) >= 2
+    assert engine.warmed[-1].prompt[-1].text == "# éé"
+
+
 def test_what_comes_after_a_suggestion_is_found_ahead() -> None:
     typist = Typist("x = ‸\n", "compute(y)", " + 1")
     typist.ask()
@@ -531,6 +552,21 @@ def test_after_the_deadline_the_complete_lines_do(written: str, text: str, reaso
     completer = Completer(Config(), Slow([]), Memory())
     completion = asyncio.run(completer.complete(document, len(source), False, CancelToken()))
     assert (completion.text, completion.reason) == (text, reason)
+
+
+def test_a_place_where_the_model_was_late_once_is_asked_about_again() -> None:
+    class SlowAtFirst(ScriptedEngine):
+        async def generate(self, request: Request, cancel: CancelToken) -> AsyncGenerator[Chunk, None]:
+            self.requests.append(request)
+            if len(self.requests) == 1:
+                yield Chunk("", 0.0, Usage(), "deadline")
+            else:
+                yield Chunk("1", -0.1, Usage(), "end")
+
+    typist = Typist("x = ‸\n")
+    typist.engine = SlowAtFirst([])
+    assert typist.ask() == ("", "model")
+    assert typist.ask() == ("1", "model")
 
 
 def test_no_suggestion_in_a_file_that_holds_secrets() -> None:

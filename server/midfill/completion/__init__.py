@@ -72,7 +72,8 @@ class Completer:
             return finished(replace(nothing, outcome="failed", reason="modelMissing", message=str(error)))
         except MidfillError as error:
             return finished(replace(nothing, outcome="failed", reason="engineFailed", message=str(error)))
-        if completion.outcome != "cancelled":
+        # That the model was late says nothing of the place.
+        if completion.outcome != "cancelled" and completion.reason != "late":
             known = completion if when == "now" else replace(completion, source="prefetch")
             self.memory.remember(document, known, invoked)
         return finished(completion)
@@ -88,11 +89,14 @@ class Completer:
         budget = self.memory.pace.budget(self.config.latency_target_ms)
         known = self.memory.windows(document.uri)
         if cursor is None and known:
-            cursor = min(known[0].cursor, len(document.text))
+            cursor = known[0].cursor
         if cursor is None:
-            start = _prompt(document, Window(0, 0, document.text.data[: budget.before], b""), info)[:2]
+            beginning = document.text.data[: document.text.boundary(budget.before)]
+            start = _prompt(document, Window(0, 0, beginning, b""), info)[:2]
             await self._evaluate(start if len(document.text) <= budget.before else start[:1], info, cancel, when)
             return
+        # The text may be another one since the cursor was there.
+        cursor = document.text.boundary(cursor)
         window = window_at(document, cursor, known, budget.quick)
         better = self._informed(fresh(document, cursor, known, budget), document, known)
         for each in (window, better) if outdated(document, window, better) else (window,):

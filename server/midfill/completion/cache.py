@@ -94,7 +94,7 @@ class _Answered:
             return None
         if "\n" not in rest:
             tail = document.text.slice(cursor, document.text.line_end(document.text.line_of(cursor)))
-            rest, replaces = fitted(rest, tail)
+            rest, replaces = _shorter(rest, replaces, tail)
         if not rest.strip():
             return None
         return replace(again, cursor=cursor, source="typeThrough", text=rest, replaces=replaces, others=())
@@ -117,3 +117,16 @@ class _Answered:
         """Whether at this place follows what followed the cursor, its first `over` bytes aside."""
         expected = self.after[over:]
         return data.startswith(expected, at) if len(self.after) == AFTER else data[at:] == expected
+
+
+def _shorter(rest: str, replaces: int, tail: str) -> tuple[str, int]:
+    """The rest of a suggestion without the closers that stand behind it, and how many bytes that replaces.
+
+    Accepted, it makes the same line.
+    """
+    behind = tail.encode("utf-8", "surrogatepass")
+    fit, over = fitted(rest, tail)
+    same = fit.encode("utf-8", "surrogatepass") + behind[over:] == (
+        rest.encode("utf-8", "surrogatepass") + behind[replaces:]
+    )
+    return (fit, over) if same else (rest, replaces)
