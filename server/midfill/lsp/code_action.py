@@ -138,7 +138,8 @@ async def work_on(
     report("Looking", 0, 0.0)
     try:
         wish = replace(wish, symbols=server.signatures(document, wish.start))
-        return document, await asyncio.shield(asyncio.ensure_future(work(document, wish, cancel, report)))
+        with server.warm.beside_an_edit():
+            return document, await asyncio.shield(asyncio.ensure_future(work(document, wish, cancel, report)))
     except asyncio.CancelledError:
         cancel.cancel()
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
@@ -29,12 +30,25 @@ class Warmth:
         self._place: tuple[str, int | None] | None = None
         self._cancel = CancelToken()
         self._task: asyncio.Task[None] | None = None
+        self._edits = 0
 
     def looked_at(self, uri: str, cursor: int | None = None) -> None:
-        """Warm a place, a byte offset where it is known, if nothing happens for a moment, as idle work."""
+        """Warm a place, a byte offset where it is known, if nothing happens for a moment.
+
+        It is work for idle time, unless an edit runs already: whoever goes elsewhere meanwhile will type there.
+        """
         # Where one types, an editor also asks what can be done there. That is no reason to begin again.
         if (uri, cursor) != self._place or self._task is None or self._task.done():
-            self._start(uri, cursor, "idle", None)
+            self._start(uri, cursor, "soon" if self._edits else "idle", None)
+
+    @contextlib.contextmanager
+    def beside_an_edit(self) -> Iterator[None]:
+        """While an edit runs."""
+        self._edits += 1
+        try:
+            yield
+        finally:
+            self._edits -= 1
 
     def completed(self, document: Document, completion: Completion) -> None:
         """Warm the place where the user types, before an edit goes on, and find what comes after what is shown."""
