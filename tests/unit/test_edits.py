@@ -227,6 +227,43 @@ def test_keeps_a_file_without_a_last_newline() -> None:
     edit("def f():‸\n    return 1", "refactor", "def f():\n    return 2\n", after="def f():\n    return 2")
 
 
+def test_an_answer_with_other_tabs_or_line_ends_follows_the_files() -> None:
+    edit(
+        "function f(a) {‸\n\tif (a) {\n\t\treturn 1;\n\t}\n}\n",
+        "refactor",
+        "function f(a) {\r\n  if (a) {\r\n    return 2;\r\n  }\r\n}\r\n",
+        after="function f(a) {\n\tif (a) {\n\t\treturn 2;\n\t}\n}\n",
+        path="a.js",
+    )
+
+
+def test_spaces_in_a_string_stay_where_code_has_tabs() -> None:
+    yaml = "\tx := `\nkey:\n    sub: 1\n\t`\n"
+    edit(
+        f"package a\n\nfunc F() {{‸\n{yaml}\t_ = x\n}}\n",
+        "refactor",
+        f"func F() {{\n{yaml}\tuse(x)\n}}\n",
+        after=f"package a\n\nfunc F() {{\n{yaml}\tuse(x)\n}}\n",
+        path="a.go",
+    )
+    edit(
+        f"package a\n\nfunc F() {{‸\n{yaml}\t_ = x\n}}\n",
+        "refactor",
+        "func F() {\n    x := `\nkey:\n    sub: 1\n\t`\n    use(x)\n}\n".replace("\t", "    "),
+        after=f"package a\n\nfunc F() {{\n{yaml}\tuse(x)\n}}\n",
+        path="a.go",
+    )
+
+
+def test_blank_lines_around_a_selection_stay() -> None:
+    edit(
+        "x = 1\n«\n\ndef f(a):\n    return a\n\n\n»y = 2\n",
+        "refactor",
+        "def f(a):\n    return a + 1\n",
+        after="x = 1\n\n\ndef f(a):\n    return a + 1\n\n\ny = 2\n",
+    )
+
+
 def test_a_selection_in_an_unknown_language() -> None:
     edit("a: 1\n«b: 2»\nc: 3\n", "refactor", "b: 20", after="a: 1\nb: 20\nc: 3\n", path="a.conf")
 
@@ -330,6 +367,32 @@ def test_fixes_a_diagnostic_outside_of_any_definition() -> None:
     edit(
         "import os\n«x = oss.name»\n", "fix", "x = os.name", after="import os\nx = os.name\n", problems=("no oss",)
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "marked", "answer", "after"),
+    [
+        ("a.py", "x = 1\ndef f():\n«»", "def f():\n    pass", "x = 1\ndef f():\n    pass\n"),
+        ("a.js", "function f() {\n  g();\n«»", "function f() {\n  g();\n}", "function f() {\n  g();\n}\n"),
+        ("a.js", "function f() {\n  g();«»", "function f() {\n  g();\n}", "function f() {\n  g();\n}"),
+    ],
+)
+def test_what_is_missing_at_the_end_of_a_file_is_mended_above_it(
+    path: str, marked: str, answer: str, after: str
+) -> None:
+    edit(marked, "fix", answer, after=after, path=path, problems=("unexpected end of file",))
+
+
+@pytest.mark.parametrize("answer", ["import numpy as np\n\n{}", "import numpy as np\n"])
+@pytest.mark.parametrize("code", ["{}x = «np».zeros(3)\n", "{}def f():\n    return «np».zeros(3)\n"])
+def test_a_fix_may_be_an_import_and_nothing_else(code: str, answer: str) -> None:
+    bare = code.translate({ord(mark): None for mark in "«»"}).format("")
+    after = f"import numpy as np\n\n{bare}"
+    edit(code.format(""), "fix", answer.format(bare), after=after, problems=("undefined name 'np'",))
+
+
+def test_an_import_that_nothing_needs_is_no_edit() -> None:
+    assert "unchanged" in refusal(ADD, "refactor", "import os\n\ndef add(a, b):\n    return a + b")
 
 
 def test_nothing_to_fix() -> None:

@@ -26,7 +26,10 @@ _BEFORE = re.compile(
 
 
 def taken_out(code: str, old: str) -> tuple[str, list[str]]:
-    """The code without the imports that it begins with, and those; none that the old code has."""
+    """The code without the imports that it begins with, and those; none that the old code has.
+
+    An answer that is nothing but imports leaves old code that is no import as it is.
+    """
     lines = code.split("\n")
     taken: list[str] = []
     first = 0
@@ -38,7 +41,15 @@ def taken_out(code: str, old: str) -> tuple[str, list[str]]:
         taken.append(line.strip())
         first = at + 1
     rest = "\n".join(lines[first:]).lstrip("\n")
-    return (rest, taken) if rest.strip() else (code, [])
+    if not is_blank(rest):
+        return rest, taken
+    return (old, taken) if taken and not is_blank(old) and not _IMPORT.match(old.lstrip()) else (code, [])
+
+
+def serve(lines: Iterable[str], code: str) -> bool:
+    """Whether code uses a name that import lines have; of C's headers none can be told."""
+    words = set(re.findall(r"\w+", code))
+    return any(line.startswith("#") or words & set(re.findall(r"\w+", line)) for line in lines)
 
 
 def lacking(document: Document, lines: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from midfill.document import Document
 from midfill.errors import EditRejected
-from midfill.syntax import Definition, definition_at
+from midfill.syntax import Definition, definition_at, error_count
 from midfill.text import dedent, indent, is_blank, split_lines
 
 # In bytes. Code up to `WHOLE` is written anew, which prompt and answer have to hold once each; larger code, up to
@@ -34,9 +34,10 @@ class Scope:
 
     def restored(self, code: str) -> str:
         """New code as it stands in the file: indentation, tabs, line ends and the last terminator as before."""
+        code = code.replace("\r\n", "\n").replace("\r", "\n")
         code = dedent(code.strip("\n") + "\n")[0]
         if self.uses_tabs:
-            code = "".join(_with_tabs(line) for line in split_lines(code))
+            code = _with_tabs(code, self.code)
         code = indent(code, self.indentation)
         if not self.code.endswith("\n"):
             code = code.rstrip("\n")
@@ -55,6 +56,11 @@ def scope_of(document: Document, start: int, end: int, most: int = LARGEST) -> S
     first, last = text.line_of(start), text.line_of(end)
     if last > first and text.line_start(last) == end:
         last -= 1
+    # Blank lines around the code stay what they are.
+    while first < last and is_blank(text.line(first)):
+        first += 1
+    while first < last and is_blank(text.line(last)):
+        last -= 1
     low, high = text.line_start(first), text.line_start(last + 1)
     code = text.slice(low, high)
     if is_blank(code):
@@ -70,12 +76,18 @@ def scope_of(document: Document, start: int, end: int, most: int = LARGEST) -> S
 
 def near_problems(document: Document, start: int, end: int) -> tuple[int, int]:
     """What a fix of a problem at the bytes `start..end` works on: the definition around it, or lines near it."""
+    text = document.text
+    # What is missing at the end of a file is reported there, also when it belongs far above.
+    at_end = is_blank(text.slice(start))
+    if at_end:
+        start = end = len(text.data.rstrip())
     definition = definition_at(document, start, end)
+    if definition is None and at_end and error_count(document):
+        return text.line_start(max(0, text.line_of(start) - _NEAR)), end
     if definition is None:
         return start, max(end, start + 1)
     if definition.end - definition.start <= WHOLE:
         return definition.start, definition.end
-    text = document.text
     first, last = text.line_of(definition.start), text.line_of(definition.end)
     low, high = max(first, text.line_of(start) - _NEAR), min(last, text.line_of(end) + _NEAR)
     return text.line_start(low), text.line_end(high)
@@ -151,6 +163,13 @@ def _exactly(document: Document, start: int, end: int) -> Definition | None:
     return definition if definition and (definition.start, definition.end) == (start, end) else None
 
 
-def _with_tabs(line: str) -> str:
-    spaces = len(line) - len(line.lstrip(" "))
-    return "\t" * (spaces // 4) + line[spaces - spaces % 4 :]
+def _with_tabs(code: str, old: str) -> str:
+    """Tabs for the spaces of a model that indents by them; what the old code has may be text in a string."""
+    lines = split_lines(code)
+    if any(line.startswith("\t") for line in lines):
+        return code
+    had = {line.rstrip() for line in old.split("\n")}
+    widths = {line: 0 if line.rstrip() in had else len(line) - len(line.lstrip(" ")) for line in lines}
+    # A comment's ` *` is one space more than its line has.
+    unit = min((width for width in widths.values() if width > 1), default=4)
+    return "".join("\t" * (widths[line] // unit) + line[widths[line] // unit * unit :] for line in lines)

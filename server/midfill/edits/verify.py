@@ -92,7 +92,7 @@ def refused(before: Document, scope: Scope, code: str, rules: Rules, added: Sequ
     """Check a rewritten scope; `code` is the model's, without the scope's indentation, `added` are imports."""
     if not code.strip():
         return "The answer is empty."
-    if code.strip() == scope.code.strip():
+    if code.strip() == scope.code.strip() and not imports.serve(added, code):
         return "The code is unchanged."
     if _FENCE.search(code) and not _FENCE.search(scope.code):
         return "The answer holds a code fence inside the code."
