@@ -163,6 +163,44 @@ async def test_asking_again_joins_the_question_that_is_open(start: Start, capabi
     assert answers[-1] == ["sum(prices)"]
 
 
+async def test_who_asks_is_not_answered_with_what_is_suggested_to_one_who_types(
+    start: Start, capabilities: Caps
+) -> None:
+    client = await start(["<slow>m(prices)", "m(prices)<or>m(costs)"], with_inline(capabilities))
+    at = opened(client, "total = su‸\n")
+    typing = asyncio.ensure_future(client.text_document_inline_completion_async(inline_params(at)))
+    await asyncio.sleep(0.05)
+    asked = await client.text_document_inline_completion_async(inline_params(at, invoked=True))
+    assert isinstance(asked, (list, tuple))
+    assert [item.insert_text for item in asked] == ["m(prices)", "m(costs)"]
+    assert await typing is None
+
+
+async def test_cancelling_one_of_two_equal_questions_leaves_the_other(start: Start, capabilities: Caps) -> None:
+    client = await start(["<slow>m(prices)"], with_inline(capabilities))
+    at = opened(client, "total = su‸\n")
+    first = client.protocol.send_request(
+        types.TEXT_DOCUMENT_INLINE_COMPLETION, inline_params(at), msg_id="to-cancel"
+    )
+    second = asyncio.ensure_future(ghost_text(client, at))
+    await asyncio.sleep(0.05)
+    client.cancel_request(types.CancelParams("to-cancel"))
+    assert [item.insert_text for item in await second] == ["m(prices)"]
+    with pytest.raises(JsonRpcException, match="cancel"):
+        await asyncio.wait_for(asyncio.wrap_future(first), 2)
+
+
+async def test_the_menus_item_has_the_whole_word(start: Start, capabilities: Caps) -> None:
+    """Clients filter by the word before the cursor, which need not be ASCII."""
+    if capabilities.general is not None:
+        capabilities.general.position_encodings = ["utf-16"]
+    client = await start(["e = 1"], without_inline(capabilities), settings={"completionWaitMs": 10000})
+    at = opened(client, "größ‸\n")
+    answer = await client.text_document_completion_async(types.CompletionParams(DOCUMENT, at))
+    assert isinstance(answer, types.CompletionList)
+    assert [item.filter_text for item in answer.items] == ["größe = 1"]
+
+
 async def test_offers_the_menu_only_to_clients_that_need_it(start: Start) -> None:
     old = await start(["x"], capabilities_of("neovim"))
     new = await start(["x"], with_inline(capabilities_of("neovim")))

@@ -86,6 +86,8 @@ class ScriptedEngine:
             await asyncio.sleep(0.005)
         if slow:
             await asyncio.sleep(0.5)
+            if cancel.cancelled:
+                return
         yield Chunk("", 0.0, Usage(10, 10, generated), finish)
 
     async def status(self) -> list[ModelStatus]:

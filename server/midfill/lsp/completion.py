@@ -116,23 +116,26 @@ async def _run(
         document = document.edited([Edit(start, end, selected.text)])
         cursor = start + len(selected.text.encode("utf-8", "surrogatepass"))
     running = server.running
-    if running and running.answers(document, cursor):
-        # The same question again, as from a menu that was answered without waiting: join it.
-        pipeline, cancel = running.pipeline, running.cancel
-    else:
+    if running is None or not running.answers(document, cursor, invoked):
         if running:
             running.cancel.cancel()
         cancel = CancelToken()
         pipeline = asyncio.ensure_future(server.completer.complete(document, cursor, invoked, cancel))
-        server.running = Running(document, cursor, cancel, pipeline)
+        running = server.running = Running(document, cursor, invoked, cancel, pipeline)
+    # Else it is the same question again, as from a menu that was answered without waiting: join it.
+    running.waiting += 1
     try:
-        completion = await asyncio.shield(pipeline)
+        completion = await asyncio.shield(running.pipeline)
     except asyncio.CancelledError:
-        # The client withdrew its request: stop the decoding, and note what it has cost.
-        cancel.cancel()
-        with contextlib.suppress(Exception):
-            server.explain(await pipeline, document, at)
+        # The client withdrew its request: unless another one waits for it too, stop the decoding, and note what it
+        # has cost.
+        if running.waiting == 1:
+            running.cancel.cancel()
+            with contextlib.suppress(Exception):
+                server.explain(await running.pipeline, document, at)
         raise
+    finally:
+        running.waiting -= 1
     if completion.outcome == "cancelled":
         completion = replace(completion, reason="superseded")
     else:

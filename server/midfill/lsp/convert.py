@@ -89,7 +89,7 @@ def completion_item(completion: Completion, document: Document, encoding: Encodi
     """For clients without inline completion. The word before the cursor is part of the item, to filter by."""
     text = document.text
     line = text.slice(text.line_start(text.line_of(completion.cursor)), completion.cursor)
-    word = line[len(line.rstrip(_WORD)) :]
+    word = _last_word(line)
     start = completion.cursor - len(word.encode("utf-8", "surrogatepass"))
     end = completion.cursor + completion.replaces
     first, *rest = (word + completion.text).strip().splitlines() or [""]
@@ -175,4 +175,9 @@ def workspace_edit(
     )
 
 
-_WORD = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+def _last_word(line: str) -> str:
+    """The letters, digits and underscores that a line ends with."""
+    start = len(line)
+    while start and (line[start - 1].isalnum() or line[start - 1] == "_"):
+        start -= 1
+    return line[start:]

@@ -179,18 +179,21 @@ class Server(LanguageServer):
             self.say(completion.message)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Running:
     """The newest completion of this window, which a newer one supersedes. It may have ended already."""
 
     document: Document
     cursor: int
+    invoked: bool
     cancel: CancelToken
     pipeline: asyncio.Future[Completion]
+    waiting: int = 0
+    """How many requests wait for it."""
 
-    def answers(self, document: Document, cursor: int) -> bool:
-        """Whether it is still at work on this very question."""
-        same = self.document is document and self.cursor == cursor
+    def answers(self, document: Document, cursor: int, invoked: bool) -> bool:
+        """Whether it is still at work on this very question, or on one that asks for more."""
+        same = self.document is document and self.cursor == cursor and self.invoked >= invoked
         return same and not self.cancel.cancelled and not self.pipeline.done()
 
 
