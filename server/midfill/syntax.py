@@ -337,11 +337,17 @@ def _doc_comment(document: Document, definition: Definition, docstring: Docstrin
         node = document.tree.root_node.descendant_for_byte_range(end - 1, end - 1)
         while node is not None and node.type not in language.comment_nodes:
             node = node.parent
-        if node is None or not docstring.matches(text.slice(node.start_byte, end)):
+        if node is None:
             break
         first = text.line_of(node.start_byte)
         if not is_blank(text.slice(text.line_start(first), node.start_byte)):
             break
+        if not docstring.matches(text.slice(node.start_byte, end)):
+            if span is not None:
+                break
+            # What tells a tool something may stand between the two.
+            line = first - 1
+            continue
         span = (node.start_byte, span[1] if span else end)
         if not text.slice(node.start_byte, end).startswith(language.line_comments):
             break

@@ -137,6 +137,66 @@ def test_replaces_a_doc_comment() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("path", "before", "written", "after"),
+    [
+        ("a.go", "package a\n\n//export F\nfunc F() {‸}\n", " is.",
+         "package a\n\n// F is.\n//export F\nfunc F() {}\n"),
+        ("a.go", "package a\n\n// F old.\n//\n//go:noinline\nfunc F() {‸}\n", " is.",
+         "package a\n\n// F is.\n//go:noinline\nfunc F() {}\n"),
+        ("a.js", "// eslint-disable-next-line no-eval\nfunction f() {‸}\n", " New.\n ",
+         "/**\n * New.\n */\n// eslint-disable-next-line no-eval\nfunction f() {}\n"),
+        ("a.ts", "/** Old. */\n// @ts-expect-error\nfunction f() {‸}\n", " New.\n ",
+         "/**\n * New.\n */\n// @ts-expect-error\nfunction f() {}\n"),
+        ("a.cpp", "// Plain.\n// NOLINTNEXTLINE(x)\nint f() {‸ return 1; }\n", " @brief F.\n ",
+         "// Plain.\n/**\n * @brief F.\n */\n// NOLINTNEXTLINE(x)\nint f() { return 1; }\n"),
+    ],
+)  # fmt: skip
+def test_documentation_does_not_come_between_code_and_what_a_tool_reads_above_it(
+    path: str, before: str, written: str, after: str
+) -> None:
+    edit(before, "docstring", written, after=after, path=path)
+
+
+def test_what_shares_its_line_is_not_documented_and_the_model_not_asked() -> None:
+    for path, code in (("a.ts", "class A { m() {‸} }\n"), ("a.rs", "impl A { fn m() {‸} }\n")):
+        result, _, engine = run(code, "docstring", " M.\n ", path=path)
+        assert result.reason == "`m` begins in the middle of a line; put it on a line of its own first."
+        assert engine.requests == []
+
+
+def test_a_parameter_that_is_left_out_is_asked_for() -> None:
+    code = "def f(a, *, key=1, **rest):‸\n    g(a)\n"
+    some, all_ = "Do.\n\n    Args:\n        a: A.\n        rest: R.\n    ", "        key: K.\n    "
+    edit(
+        code,
+        "docstring",
+        some,
+        some.rstrip() + "\n" + all_,
+        after='def f(a, *, key=1, **rest):\n    """Do.\n\n    Args:\n        a: A.\n        rest: R.\n'
+        '        key: K.\n    """\n    g(a)\n',
+    )
+    assert "does not describe `key`" in refusal(code, "docstring", some)
+
+
+def test_a_type_has_no_parameters_that_are_not_in_its_code() -> None:
+    edit(
+        "class A:‸\n    x: int = 1\n",
+        "docstring",
+        "A.\n\n    Args:\n        x: X.\n        y: Invented.\n    ",
+        after='class A:\n    """A.\n\n    Args:\n        x: X.\n    """\n    x: int = 1\n',
+    )
+
+
+def test_a_body_that_moves_down_is_indented_as_the_file() -> None:
+    edit(
+        "class A:\n\tdef f(self): return 1‸\n",
+        "docstring",
+        "One.",
+        after='class A:\n\tdef f(self):\n\t\t"""One."""\n\t\treturn 1\n',
+    )
+
+
 def test_documentation_ends_where_the_model_closes_it() -> None:
     edit(
         "function f() {‸}\n",

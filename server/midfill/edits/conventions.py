@@ -7,11 +7,11 @@ is none. What the syntax tree knows better is asked for exactly, and taken out w
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
 from midfill.document import Document
-from midfill.syntax import Definition, parameters
+from midfill.syntax import Definition, doc_of, parameters
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,8 @@ class Facts:
     parameters: list[str] | None
     returns: bool
     raises: bool
+    words: frozenset[str] | None = field(default=None, compare=False)
+    """All words of a type's code, which has its parameters somewhere; None for a function."""
 
 
 def facts_of(document: Document, definition: Definition) -> Facts:
@@ -113,7 +115,12 @@ def facts_of(document: Document, definition: Definition) -> Facts:
     returns = re.search(r"\b(?:return|yield)\b[ \t]*[^;\s]|=>|->(?! *(?:None|\(\))\b)", code) is not None
     if document.language is not None and (implicit := _RETURNS.get(document.language.id)):
         returns = returns or implicit.match(definition.name + code) is not None
-    return Facts(parameters(document, definition), returns, _RAISES.search(code) is not None)
+    words = None
+    if definition.kind == "class":
+        start, end = doc_of(document, definition) or (definition.end, definition.end)
+        bare = document.text.slice(definition.start, start) + document.text.slice(end, definition.end)
+        words = frozenset(re.findall(r"\w+", bare if start >= definition.start else code))
+    return Facts(parameters(document, definition), returns, _RAISES.search(code) is not None, words)
 
 
 _RAISES = re.compile(r"\b(?:raise|throw|throws|panic!?|unwrap|expect|assert\w*!?)\b|\bErr\(|\?;|(?<![.\w])error\(")
@@ -145,17 +152,28 @@ def request(convention: Convention, facts: Facts) -> str:
 def without_inventions(lines: Sequence[str], facts: Facts) -> list[str]:
     """Take out parameters that are none, and results and errors of code that has none."""
     kept: list[str] = []
+    names = facts.words if facts.parameters is None else facts.parameters
     for section in _sections(lines):
         topic = _topic(section[0])
         if (topic == "returns" and not facts.returns) or (topic == "raises" and not facts.raises):
             continue
-        if topic == "parameters" and facts.parameters is not None:
-            section = _known_entries(section, facts.parameters)
-        elif topic == "parameter" and facts.parameters is not None:
+        if topic == "parameters" and names is not None:
+            section = _known_entries(section, names)
+        elif topic == "parameter" and names is not None:
             name = _TAG_NAME.match(section[0])
-            section = [] if name and name[1] not in facts.parameters else section
+            section = [] if name and name[1] not in names else section
         kept.extend(section)
     return kept
+
+
+def incomplete(documentation: str, facts: Facts) -> str | None:
+    """The reason, where some parameters are described and others are not named at all."""
+    lines = [line.strip().lstrip("/#*- ") for line in documentation.splitlines()]
+    if not any((_topic(line) or "").startswith("parameter") for line in lines):
+        return None
+    words = set(re.findall(r"\w+", documentation))
+    missing = [name for name in facts.parameters or () if name.strip("_") and name not in words]
+    return f"The documentation does not describe `{missing[0]}`." if missing else None
 
 
 _HEADER = re.compile(r"(?:# )?(Args|Arguments|Parameters|Returns?|Yields?|Raises|Errors|Panics|Throws):?\s*$")
@@ -197,7 +215,7 @@ def _topic(line: str) -> str | None:
     return None
 
 
-def _known_entries(section: list[str], names: list[str]) -> list[str]:
+def _known_entries(section: list[str], names: Collection[str]) -> list[str]:
     """The entries of an `Args:` section whose names are parameters; nothing at all if there are none."""
     kept = [section[0]]
     margin: str | None = None

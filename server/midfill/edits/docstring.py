@@ -10,12 +10,18 @@ import re
 from dataclasses import dataclass
 
 from midfill.document import Document
-from midfill.edits.conventions import CONVENTIONS, facts_of, request, without_inventions
+from midfill.edits.conventions import CONVENTIONS, facts_of, incomplete, request, without_inventions
 from midfill.errors import EditRejected
 from midfill.languages import Docstring, Language
 from midfill.syntax import Definition, doc_of
 from midfill.text import Edit, dedent, indentation, is_blank
 
+# Comments that tell a tool what to do with the line below them.
+_DIRECTIVE = re.compile(
+    r"\s*(?://|/\*|#|--+)\s*(?:(?:eslint|prettier|biome|deno|clang|phpcs|tslint|rubocop|swiftlint)[-:]|@ts-|@phpstan-"
+    r"|@diagnostic\b|(?:istanbul|c8|v8|shellcheck|noinspection|luacheck|stylua|selene)\b|NOLINT|nolint\b)"
+    r"|//(?:[a-z0-9]+:[a-z0-9]|(?:line|extern|export) )"
+)
 # The end of the answer. A fence inside documentation is indented, or behind a comment mark.
 _FENCE = "\n```"
 # In bytes. Of a longer definition the model is shown the beginning.
@@ -32,6 +38,16 @@ class Form:
     convention: str
     answer: str
     stop: tuple[str, ...]
+
+
+def require_place(document: Document, definition: Definition, style: Docstring) -> None:
+    """Raises `EditRejected` where a comment above the definition would be above other code."""
+    text = document.text
+    before = text.slice(text.line_start(text.line_of(definition.start)), definition.start)
+    if style.kind == "above" and not is_blank(before):
+        raise EditRejected(
+            f"`{definition.name}` begins in the middle of a line; put it on a line of its own first."
+        )
 
 
 def form(document: Document, definition: Definition, language: Language, style: Docstring) -> Form:
@@ -73,7 +89,10 @@ def edit(document: Document, definition: Definition, language: Language, style: 
             margin = first if is_blank(first) else margin
             whole = text.slice(*old).endswith("\n")
             return Edit(*old, newline.join(_margined(comment, margin)).lstrip() + (newline if whole else ""))
-        at = text.line_start(text.line_of(definition.start))
+        line = text.line_of(definition.start)
+        while line > 0 and _DIRECTIVE.match(text.line(line - 1)):
+            line -= 1
+        at = text.line_start(line)
         return Edit(at, at, newline.join(_margined(comment, margin)) + newline)
     if definition.body_start is None:
         raise EditRejected(f"`{definition.name}` has no body to document.")
@@ -82,7 +101,8 @@ def edit(document: Document, definition: Definition, language: Language, style: 
     if on_own_line:
         margin = text.slice(body, definition.body_start)
     else:
-        margin = indentation(text.line(text.line_of(definition.start))) + language.indent
+        unit = "\t" if b"\n\t" in text.data else language.indent
+        margin = indentation(text.line(text.line_of(definition.start))) + unit
     quoted = newline.join(_margined(_quoted(lines), margin)).lstrip()
     if old is not None:
         return Edit(*old, quoted)
@@ -93,6 +113,11 @@ def edit(document: Document, definition: Definition, language: Language, style: 
     while text.data[header_end - 1 : header_end] in (b" ", b"\t"):
         header_end -= 1
     return Edit(header_end, definition.body_start, newline + margin + quoted + newline + margin)
+
+
+def undescribed(document: Document, definition: Definition, edit: Edit) -> str | None:
+    """Why documentation that describes parameters is incomplete, if it is."""
+    return incomplete(edit.text, facts_of(document, definition))
 
 
 def _text(written: str, style: Docstring, definition: Definition) -> list[str]:

@@ -176,13 +176,15 @@ async def _document(document: Document, wish: Wish, asking: Asking) -> Patch:
     if (style := language.docstring) is None:
         raise EditRejected(f"{language.name} has no convention of documentation.")
     _require_whole(document, definition)
+    docstring.require_place(document, definition, style)
     form = docstring.form(document, definition, language, style)
     turns = prompt.docstring(docstring.code(document, definition), language.id, form.convention)
     while True:
         written = await asking.answer(turns, form.answer, _DOCSTRING_TOKENS, form.stop)
         edit = docstring.edit(document, definition, language, style, written)
         # In a thread: in a long file the proof takes tenths of a second, in which the user types on.
-        reason = await asyncio.to_thread(verify.docstring_refused, document, definition, edit)
+        reason = docstring.undescribed(document, definition, edit)
+        reason = reason or await asyncio.to_thread(verify.docstring_refused, document, definition, edit)
         if reason is None:
             return Patch((edit,), (min(edit.start, definition.start), max(edit.end, definition.end)))
         turns = asking.again(turns, form.answer + written, reason)
