@@ -44,6 +44,13 @@ def test_replaces_the_closers_that_the_model_writes_itself() -> None:
     check(before="x = f([‸])\n", model="a], b", after="x = f([a], b‸)\n")
 
 
+def test_replaces_the_end_of_the_line_that_the_model_writes_behind_such_closers() -> None:
+    check(before='printf("‸");\n', model='%d", x);', after='printf("%d", x);‸\n', path="a.c")
+    check(before='if (!f("‸")) {\n}\n', model='a", b) || c) {', after='if (!f("a", b) || c) {‸\n}\n', path="a.c")
+    check(before="def f(a, ‸):\n    pass\n", model="b=1) -> int:", after="def f(a, b=1) -> int:‸\n    pass\n")
+    check(before="const x = { ‸ }\n", model="a: 1 };", after="const x = { a: 1 };‸\n", path="a.ts")
+
+
 def test_nothing_when_the_model_repeats_the_tail_only() -> None:
     check_nothing(before="print(a‸)\n", model=")", reason="repeatsSuffix")
 
@@ -228,6 +235,15 @@ def test_keeps_windows_line_ends() -> None:
         before="def f():\r\n    ‸\r\n",
         model="x = 1\n    return x\n\n",
         after="def f():\r\n    x = 1\r\n    return x‸\r\n",
+    )
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_line_ends_are_the_files_whatever_the_model_writes(newline: str) -> None:
+    check(
+        before="def f():\n    ‸\n".replace("\n", newline),
+        model="a = 1\r\n    return a\r\n",
+        after="def f():\n    a = 1\n    return a‸\n".replace("\n", newline),
     )
 
 
@@ -642,6 +658,23 @@ def test_ends_where_the_text_behind_the_cursor_closes_the_bracket() -> None:
         after="fn cmp(&self, other: &Self‸) -> Ordering {\n}\n",
         path="a.rs",
     )
+
+
+def test_ends_where_the_text_behind_the_cursor_closes_the_bracket_after_a_blank() -> None:
+    check(
+        before="import { ‸ } from 'x';\n",
+        model="a, b } from 'y';",
+        after="import { a, b‸ } from 'x';\n",
+        path="a.ts",
+    )
+    check(before="const { ‸ } = props;\n", model="a } = this.props;", after="const { a‸ } = props;\n", path="a.ts")
+
+
+def test_ends_where_the_text_behind_the_cursor_closes_the_type_or_the_tag() -> None:
+    check(before="M<S, ‸> m = null;\n", model="I> m = new H<>();", after="M<S, I‸> m = null;\n", path="A.java")
+    check(before="let v: Vec<‸>;\n", model="Vec<i32>> = x;", after="let v: Vec<Vec<i32>‸>;\n", path="a.rs")
+    check(before="<p class=‸>\n</p>\n", model='"x">hello</p>', after='<p class="x"‸>\n</p>\n', path="a.html")
+    check(before="if (a ‸> b) {}\n", model="+ f(() => c) ", after="if (a + f(() => c)‸> b) {}\n", path="a.ts")
 
 
 def test_a_block_goes_on_until_it_mends_what_is_broken() -> None:

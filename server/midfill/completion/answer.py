@@ -60,7 +60,8 @@ class Answer:
             return
         if chunk.text:
             self._pieces[index].append((len(self.raw[index]), chunk.logprob))
-        self.raw[index] += chunk.text
+        # Lines end as the file's do, whatever the model has learnt.
+        self.raw[index] += chunk.text.replace("\r", "")
         raw = self.raw[index]
         end: int | None = None
         if not raw.strip() and (raw.count("\n") > _BLANK_LINES or len(self._pieces[index]) > _BLANKS):

@@ -10,6 +10,8 @@ from midfill.text import columns, indentation, is_blank
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _QUOTES = "\"'`"
+_CLOSERS = "".join(_PAIRS) + _QUOTES
+_ARROW = re.compile("[-=]>")
 # Lines that do not lead onto the code right below by then never will.
 _LEADING = 8
 
@@ -58,8 +60,9 @@ def fitted(suggestion: str, tail: str) -> tuple[str, int]:
     """Fit a line to the text behind the cursor; the second value is how many bytes of that it replaces.
 
     `print(` `name)` `)` gives `name`; but `print(` `f(x)` `)` stays, since its bracket closes one of its own.
-    `print(` `name)[0]` `)` stays too, and replaces the closer, which it brings itself. Where more than closers
-    stands there, a suggestion ends before it closes the same bracket: `f(` `a) -> int:` `) -> float:` gives `a`.
+    `print(` `name)[0]` `)` stays too, and replaces the closer, which it brings itself; `print("` `%d", x);` `");`
+    replaces also what follows that. Where more than closers stands there, a suggestion ends before it closes the
+    same bracket: `f(` `a) -> int:` `) -> float:` gives `a`.
     """
     return next(fits(suggestion, tail))
 
@@ -71,42 +74,51 @@ def fits(suggestion: str, tail: str) -> Iterator[tuple[str, int]]:
         kept = suggestion[: len(suggestion) - length]
         if suggestion.endswith(tail[:length]) and unclosed(kept) <= unclosed(suggestion):
             yield kept, 0
-    if tail.strip("".join(_PAIRS) + _QUOTES + ";,: ") and (over := _over(suggestion, tail)) is not None:
+    if tail.strip(_CLOSERS + ";,: ") and (over := _over(suggestion, tail)) is not None:
         yield suggestion[:over].rstrip(), 0
     yield suggestion, len(tail[: _brought(suggestion, tail)].encode("utf-8", "surrogatepass"))
 
 
 def _over(suggestion: str, tail: str) -> int | None:
     """Where a suggestion closes what the first character of `tail`, a bracket, closes already."""
+    closer = tail.lstrip()[:1]
+    # Between other brackets these two are less and greater.
+    pairs = {">": "<"} if closer == ">" else _PAIRS
     depth = 0
-    for at, character in enumerate(suggestion):
-        if character in _PAIRS.values():
+    for at, character in enumerate(_ARROW.sub("  ", suggestion)):
+        if character in pairs.values():
             depth += 1
-        elif character in _PAIRS:
+        elif character in pairs:
             if depth == 0:
-                return at if character == tail[0] else None
+                return at if character == closer else None
             depth -= 1
     return None
 
 
 def is_closer(text: bytes) -> bool:
     """Whether there is text, and all of it is closers such as an editor inserts by itself."""
-    return bool(text) and not text.strip(("".join(_PAIRS) + _QUOTES).encode())
+    return bool(text) and not text.strip(_CLOSERS.encode())
 
 
 def _brought(suggestion: str, tail: str) -> int:
-    """How many characters of `tail`, closers from its first character on, a suggestion closes itself."""
-    depth = count = 0
-    for character in suggestion:
-        if count == len(tail) or not (tail[count] in _PAIRS or tail[count] in _QUOTES):
+    """How many characters of `tail`, from its first on, a suggestion brings itself.
+
+    They are closers, or all of it where the suggestion goes on to the same end.
+    """
+    depth = at = count = end = 0
+    for number, character in enumerate(suggestion):
+        following = tail[at : at + 1]
+        if following.isspace():
+            # An editor can show only what contains all that it replaces.
+            at += character == following
+        elif not following or following not in _CLOSERS:
             break
-        if depth == 0 and character == tail[count]:
-            count += 1
-        elif character in _PAIRS.values():
-            depth += 1
-        elif character in _PAIRS:
-            depth -= 1
-    return count
+        elif depth == 0 and character == following:
+            at = count = at + 1
+            end = number + 1
+            continue
+        depth += (character in _PAIRS.values()) - (character in _PAIRS)
+    return len(tail) if count and suggestion[end:].endswith(tail[count:]) else count
 
 
 def without_following_lines(suggestion: str, before: str, after: str) -> str:

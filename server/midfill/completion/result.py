@@ -15,7 +15,7 @@ Reason = Rejection | Literal["cancelled", "superseded", "modelMissing", "engineF
 
 @dataclass(frozen=True)
 class Suggestion:
-    """Text in place of the `replaces` bytes behind the cursor, which are closers that it contains itself.
+    """Text in place of the `replaces` bytes behind the cursor, whose characters it contains itself.
 
     `confidence` is the geometric mean of the probabilities that the model gave to its tokens, `weakest` the
     smallest of them, 0 to 1.
