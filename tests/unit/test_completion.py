@@ -102,6 +102,14 @@ def test_a_block_ends_before_a_line_that_is_less_indented() -> None:
     )
 
 
+def test_a_block_ends_before_such_a_line_also_where_the_model_ends_with_it() -> None:
+    check(
+        before="for a in b:\n    if a:\n        ‸\n    print(a)\n",
+        model="x = 1\n    y = 2",
+        after="for a in b:\n    if a:\n        x = 1‸\n    print(a)\n",
+    )
+
+
 def test_a_block_ends_before_the_line_that_already_follows() -> None:
     check(
         before="def f():\n    ‸\n\n    return a\n",

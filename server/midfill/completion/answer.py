@@ -67,9 +67,11 @@ class Answer:
         if not raw.strip() and (raw.count("\n") > _BLANK_LINES or len(self._pieces[index]) > _BLANKS):
             end = 0
         elif isinstance(self._want, Block) and "\n" in raw:
-            if "\n" in chunk.text:
+            # A line that the model ends with is whole, too.
+            whole = raw + "\n" if chunk.finish == "end" else raw
+            if "\n" in chunk.text or whole is not raw:
                 end = postprocess.block_end(
-                    raw, self._want, self._after, soundness.goes_on(self._document, self._cursor)
+                    whole, self._want, self._after, soundness.goes_on(self._document, self._cursor)
                 )
             if end is None and self._most_ms is not None:
                 end = self._in_time(raw, self._most_ms)
