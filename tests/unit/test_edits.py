@@ -345,6 +345,68 @@ def test_refuses_what_cannot_be_trusted(answer: str, reason: str) -> None:
     assert reason in refusal(ADD, "refactor", answer)
 
 
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "# (same as before)",
+        "# code omitted for brevity",
+        "return 1  # ... rest of the code",
+        "# [rest of the code]",
+        "# Original code here",
+        "# 其余代码保持不变",
+        "# остальной код без изменений",
+        "# restlicher Code bleibt unverändert",
+        "# resto del código",
+    ],
+)
+def test_what_stands_for_code_is_refused_however_it_is_spelt(comment: str) -> None:
+    assert "leaves code out" in refusal(ADD, "refactor", f"def add(a, b):\n    {comment}\n    return 1\n")
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "# The other function may return None.",
+        "# Same logic as in Java: add both.",
+        "# Other lines may follow it.",
+    ],
+)
+def test_a_comment_may_speak_of_other_code(comment: str) -> None:
+    answer = f"def add(a, b):\n    {comment}\n    return b + a\n"
+    edit(ADD, "refactor", answer, after=answer)
+
+
+@pytest.mark.parametrize("mark", ["<|EOT|>", "<｜end▁of▁sentence｜>", "<fim_middle>", "<end_of_turn>"])
+def test_no_mark_of_a_model_gets_into_a_comment(mark: str) -> None:
+    assert "no code" in refusal(ADD, "refactor", f"def add(a, b):\n    return b + a  # {mark}\n")
+
+
+def test_a_body_does_not_become_empty() -> None:
+    assert "`add` without code" in refusal(ADD, "refactor", "def add(a, b):\n    ...\n")
+    assert "`f` without code" in refusal("def f(a):‸\n    pass\n", "implement", "def f(a):\n    ...\n")
+    edit(
+        ADD, "refactor", "def add(a, b):\n    ...", after="def add(a, b):\n    ...\n", instruction="make it a stub"
+    )
+
+
+SOME = (
+    "class A:\n    def f(self, xs):\n        total = 1\n"
+    "«        for x in xs:\n            g(x)\n»        return xs\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("def f(self, xs):\n    total = 1\n    for x in xs:\n        g(x, 1)\n    return xs", "defines `f` again"),
+        ("for x in xs:\n    g(x, 1)\nreturn xs", "repeats `return xs`"),
+        ("total = 1\nfor x in xs:\n    g(x, 1)", "repeats `total = 1`"),
+    ],
+)
+def test_refuses_what_stands_around_a_selection(answer: str, reason: str) -> None:
+    assert reason in refusal(SOME, "refactor", answer)
+
+
 def test_refuses_to_define_again_what_the_file_has() -> None:
     source = "def a(x):‸\n    return b(x)\n\n\ndef b(x):\n    return x\n"
     answer = "def b(x):\n    return x\n\n\ndef a(x):\n    return b(x)"
@@ -453,6 +515,11 @@ def test_a_fix_may_be_an_import_and_nothing_else(code: str, answer: str) -> None
 
 def test_an_import_that_nothing_needs_is_no_edit() -> None:
     assert "unchanged" in refusal(ADD, "refactor", "import os\n\ndef add(a, b):\n    return a + b")
+
+
+def test_a_fix_may_take_lines_out_when_the_checker_says_so() -> None:
+    edit("«import os»\nimport sys\n", "fix", "", after="import sys\n", problems=("`os` imported but unused",))
+    assert "empty" in refusal("«import oss»\nimport sys\n", "fix", "", problems=("no module `oss`",))
 
 
 def test_nothing_to_fix() -> None:

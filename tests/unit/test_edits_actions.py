@@ -269,6 +269,29 @@ def test_imports_before_the_answer_go_to_the_top_of_the_file() -> None:
     assert taken_out("import os", "") == ("import os", [])
 
 
+@pytest.mark.parametrize(
+    ("path", "before", "answer", "after"),
+    [
+        ("a.py", "def f(a):‸\n    return a\n",
+         "from typing import (\n    Any,\n)\n\ndef f(a) -> Any:\n    return a",
+         "from typing import Any\n\ndef f(a) -> Any:\n    return a\n"),
+        ("a.ts", "import { a } from './a';\n\nfunction f() {‸\n  a();\n}\n",
+         "import {\n  a,\n  b,\n} from './a';\n\nfunction f() {\n  b();\n}",
+         "import { a } from './a';\nimport { b } from './a';\n\nfunction f() {\n  b();\n}\n"),
+        ("a.go", "package a\n\nimport \"fmt\"\n\nfunc F() {‸\n\tfmt.Println()\n}\n",
+         "import (\n\t\"fmt\"\n\t\"os\"\n)\n\nfunc F() {\n\tfmt.Println(os.Args)\n}",
+         "package a\n\nimport \"fmt\"\nimport \"os\"\n\nfunc F() {\n\tfmt.Println(os.Args)\n}\n"),
+        ("a.cs", "class B\n{\n    void F()\n    {\n«        var s = Open();\n»        Read(s);\n    }\n}\n",
+         "using var s = Open();",
+         "class B\n{\n    void F()\n    {\n        using var s = Open();\n        Read(s);\n    }\n}\n"),
+    ],
+)  # fmt: skip
+def test_imports_over_several_lines_and_of_names_that_are_there(
+    path: str, before: str, answer: str, after: str
+) -> None:
+    edit(before, "refactor", answer, after=after, path=path, instruction="use it")
+
+
 def test_imports_go_into_the_scope_when_the_files_imports_are_in_it() -> None:
     edit(
         "«import re\n\n\ndef f(x):\n    return re.sub('a', 'b', x)\n»\ny = 1\n",

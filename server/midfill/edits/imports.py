@@ -16,9 +16,11 @@ from midfill.text import Edit, is_blank
 
 # One line that imports, in the languages at hand.
 _IMPORT = re.compile(
-    r"(?:import\b(?!\s*\()|from\b.+\bimport\b(?!\s*\($)|use\b.*;|using\b.*;|#\s*include\b"
+    r"(?:import\b(?!\s*\()|from\b.+\bimport\b(?!\s*\($)|use\b.*;|using\s+(?:static\s+|namespace\s+)?[\w.:]+(?:\s*=.*)?;|#\s*include\b"
     r"|(?:const|let|var)\b.*\brequire\(.*\);?\s*$|require\b)"
 )
+# The first of several lines that import.
+_OPENS = re.compile(r"(?:import|from)\b[^;'\"]*[({]\s*$")
 # What may stand before the first import of a file.
 _BEFORE = re.compile(
     r"""(?:package\b|namespace\b.*;|#!|[rRuU]?(?:\"{3}|'{3})|["']use strict["']|#pragma\b|<\?php)"""
@@ -34,12 +36,20 @@ def taken_out(code: str, old: str) -> tuple[str, list[str]]:
     taken: list[str] = []
     first = 0
     for at, line in enumerate(lines):
-        if is_blank(line):
+        if at < first or is_blank(line):
             continue
-        if not _IMPORT.match(line) or line.strip() in old:
+        end = at + 1
+        if _OPENS.match(line):
+            end = next((each + 1 for each in range(at, len(lines)) if lines[each][:1] in (")", "}")), end)
+        found = " ".join(each.strip() for each in lines[at:end])
+        if line == "import (":
+            # Go's, of which each needs a line or a statement.
+            taken += [f"import {each.strip()}" for each in lines[at + 1 : end - 1] if not is_blank(each)]
+        elif _IMPORT.match(found) and found not in old:
+            taken.append(found)
+        else:
             break
-        taken.append(line.strip())
-        first = at + 1
+        first = end
     rest = "\n".join(lines[first:]).lstrip("\n")
     if not is_blank(rest):
         return rest, taken
@@ -56,6 +66,8 @@ def lacking(document: Document, lines: Iterable[str]) -> list[str]:
     """The imports among `lines` that the document has not."""
     if document.language is not None and document.language.id == "python":
         return _lacking_in_python(document.code, lines)
+    if document.language is not None and document.language.id in ("javascript", "typescript", "tsx"):
+        lines = _unbound_in_javascript(document.code, lines)
     have = {line.strip().rstrip(";") for line in document.code.splitlines()}
     new: dict[str, None] = {}
     for line in lines:
@@ -64,6 +76,26 @@ def lacking(document: Document, lines: Iterable[str]) -> list[str]:
         if bare not in have and listed not in have:
             new[line] = None
     return list(new)
+
+
+_BOUND = re.compile(r"^import\s+(?:type\s+)?([^;'\"]*?)\s*from\b", re.MULTILINE)
+
+
+def _unbound_in_javascript(code: str, lines: Iterable[str]) -> list[str]:
+    """Import lines without the names that the code imports already, which would be an error."""
+    have = {name for clause in _BOUND.findall(code) for name in re.findall(r"(\w+)\s*(?:[,}]|$)", clause)}
+    new: list[str] = []
+    for line in lines:
+        listed = re.match(r"(import\s+(?:type\s+)?)\{([^}]*)\}(.*)", line)
+        default = re.match(r"import\s+(\w+)\s+from\b", line)
+        if listed:
+            names = [each.strip() for each in listed[2].split(",") if each.strip()]
+            kept = [each for each in names if each.split()[-1] not in have]
+            if kept:
+                new.append(line if kept == names else f"{listed[1]}{{ {', '.join(kept)} }}{listed[3]}")
+        elif not default or default[1] not in have:
+            new.append(line)
+    return new
 
 
 def known(names: Iterable[str], code: str) -> list[str]:

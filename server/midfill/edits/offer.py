@@ -11,8 +11,9 @@ from midfill.edits.actions import ACTIONS, Action
 from midfill.edits.annotate import lacks_types
 from midfill.edits.scope import note_at
 from midfill.edits.testing import TESTED
+from midfill.edits.verify import is_empty
 from midfill.edits.work import Problem
-from midfill.syntax import Definition, code_tokens, definition_at, doc_of, kind_at, parameters
+from midfill.syntax import Definition, definition_at, doc_of, kind_at, parameters
 from midfill.text import is_blank
 
 _LONGEST_TITLE = 60
@@ -83,12 +84,6 @@ def _annotatable(document: Document, definition: Definition) -> bool:
 
 
 _TO_DO = re.compile(rb"\b(?:TODO|FIXME|XXX)\b")
-_EMPTY = re.compile(
-    r"(?:pass|\.\.\.|raise NotImplementedError(?: \(.*\))?|(?:todo|unimplemented) !.*"
-    r"|throw new (?:\w*NotImplemented\w*|Error) \( .*(?:implement|todo).*|panic \( .*(?:implement|todo).*"
-    r"|[{};() ])*",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 def _is_gap(document: Document, definition: Definition, start: int, end: int) -> bool:
@@ -98,14 +93,7 @@ def _is_gap(document: Document, definition: Definition, start: int, end: int) ->
     for found in _TO_DO.finditer(text.data, low, high):
         if kind_at(document, found.start() + 1) == "comment":
             return True
-    if definition.kind == "class" or definition.body_start is None or definition.body_end is None:
-        return False
-    if definition.body_end - definition.body_start > 2000:
-        return False
-    doc = doc_of(document, definition)
-    skip = [(0, definition.body_start), *([doc] if doc else []), (definition.body_end, len(text))]
-    body = b" ".join(token.text for token in code_tokens(document, skip) if token.text)
-    return _EMPTY.fullmatch(body.decode("utf-8", "replace").strip()) is not None
+    return is_empty(document, definition)
 
 
 def _places(document: Document, problems: Sequence[Problem]) -> list[list[Problem]]:

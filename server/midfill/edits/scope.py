@@ -34,6 +34,8 @@ class Scope:
 
     def restored(self, code: str) -> str:
         """New code as it stands in the file: indentation, tabs, line ends and the last terminator as before."""
+        if is_blank(code):
+            return ""
         code = code.replace("\r\n", "\n").replace("\r", "\n")
         code = dedent(code.strip("\n") + "\n")[0]
         if self.uses_tabs:

@@ -21,16 +21,30 @@ from midfill.edits.scope import Scope
 from midfill.syntax import Definition, Token, code_tokens, definitions, doc_of, error_count, parameters
 from midfill.text import Edit, is_blank
 
+_NOUNS = r"(?:code|function|method|class|implementation|logic|body|lines|methods|functions|component)"
+_BEGINS = r"(?:^|(?<=\s))(?:(?:#|//|\{?/\*|--)\s*(?:\.\.\.|…)?|\.\.\.|…)\s*[\[(<]?(?:the )?"
+_COMMENT = r"(?:#|//|/\*|--)"
 _PLACEHOLDER = re.compile(
-    r"^\s*(?:(?:#|//|/\*|--)\s*)?(?:\.\.\.|…)?\s*\(?(?:the )?"
-    r"(?:rest|remainder|remaining|existing|other|same|previous|original|unchanged)"
-    r"[\w ]*\b(?:code|function|method|class|implementation|logic|body|lines|methods|functions)\b[^\n]*$"
-    r"|^\s*(?:#|//|/\*|--)\s*(?:\.\.\.|…)[^\n]*$"
-    r"|^\s*(?:#|//|/\*|--)\s*(?:your|add|insert|put)\b[^\n]*\b(?:code|implementation|logic) (?:goes )?here\b.*$",
+    rf"{_BEGINS}(?:rest|remainder|remaining|existing|unchanged)[\w ]*\b{_NOUNS}\b[^\n]*$"
+    # A comment may well speak of another function, if it says something about it.
+    rf"|{_BEGINS}(?:other|same|previous|original)[\w ]*\b{_NOUNS}\b"
+    r"(?:\W*|[^\n]*\b(?:here|remains?|stays?|unchanged|same|before|above)\b[^\n]*)$"
+    rf"|^\s*{_COMMENT}\s*(?:\.\.\.|…)[^\n]*$"
+    rf"|^\s*{_COMMENT}\s*[\[(]?(?:same as (?:before|in the original)|unchanged|no changes?)\b\W*$"
+    rf"|{_COMMENT}[^\n]*\b(?:omitted|elided|truncated|abbreviated|left out|skipped) (?:for|here)\b[^\n]*$"
+    rf"|^\s*{_COMMENT}\s*(?:your|add|insert|put)\b[^\n]*\b(?:code|implementation|logic) (?:goes )?here\b.*$"
+    rf"|{_COMMENT}[^\n]*(?:(?:其余|剩余|其他|其它|原有|现有)[^\n]*(?:代码|不变|逻辑|实现)|代码(?:省略|不变)|保持不变"
+    r"|(?:残り|既存)の[^\n]*(?:コード|処理|実装)|(?:나머지|기존)[^\n]*코드|(?:остальн|оставш|существующ)\w*[^\n]*код"
+    r"|(?:rest des|restlich\w*|übrig\w*|bestehend\w*)[^\n]*code|resto del? |código existente|reste du code"
+    r"|code existant|codice esistente)[^\n]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _MAY_ADD = re.compile(
     r"\b(?:add|create|extract|split|move|import|helper|function|method|class|module|type|interface|constant)\w*\b",
+    re.IGNORECASE,
+)
+_MAY_EMPTY = re.compile(
+    r"\b(?:unused|unreachable|redundant|unnecessary|remove|delete|drop|never (?:used|read|accessed))",
     re.IGNORECASE,
 )
 _MAY_DROP = re.compile(r"\b(?:rename|remove|delete|drop|inline|merge|replace|split)\w*\b", re.IGNORECASE)
@@ -48,6 +62,13 @@ _OF_HEAD = re.compile(
     re.IGNORECASE,
 )
 _OF_TYPES = re.compile(r"\b(?:typ|return|result|nullable|optional|void|error)", re.IGNORECASE)
+_OF_STUBS = re.compile(r"\b(?:stub|empty|abstract|placeholder|no-?op|todo|interface|protocol)", re.IGNORECASE)
+_EMPTY = re.compile(
+    r"(?:pass|\.\.\.|raise NotImplementedError(?: \(.*\))?|(?:todo|unimplemented) !.*"
+    r"|throw new (?:\w*NotImplemented\w*|Error) \( .*(?:implement|todo).*|panic \( .*(?:implement|todo).*"
+    r"|[{};() ])*",
+    re.IGNORECASE | re.DOTALL,
+)
 _KEYWORD = re.compile(r"\b(?:def|fn|fun|func|function)\s+$")
 _MODIFIERS = frozenset(
     (
@@ -65,7 +86,11 @@ _MODIFIERS = frozenset(
     )
 )
 _FENCE = re.compile(r"^\s*(?:```|~~~)", re.MULTILINE)
-_MARKERS = re.compile(r"^(?:<{5,}|={5,}|>{5,})(?: (?:SEARCH|REPLACE))?\s*$|<\|[a-z_]+\|>", re.MULTILINE)
+_MARKERS = re.compile(
+    r"^(?:<{5,}|={5,}|>{5,})(?: (?:SEARCH|REPLACE))?\s*$|<[|｜][\w▁]+[|｜]>"
+    r"|<(?:fim_(?:prefix|suffix|middle|pad)|start_of_turn|end_of_turn|file_sep|repo_name)>",
+    re.MULTILINE,
+)
 # A fatal rule each: syntax, comparisons and tests that are always wrong, misplaced statements, undefined names.
 _RUFF_RULES = "E9,F63,F7,F82"
 _RUFF_SECONDS = 5
@@ -79,6 +104,8 @@ class Rules:
 
     checks: Collection[Check] = ()
     instruction: str = ""
+    completes: bool = False
+    """Whether a body that has nothing in it must get something."""
 
     def asks(self, pattern: re.Pattern[str]) -> bool:
         return pattern.search(self.instruction) is not None
@@ -90,7 +117,7 @@ class Rules:
 
 def refused(before: Document, scope: Scope, code: str, rules: Rules, added: Sequence[str] = ()) -> str | None:
     """Check a rewritten scope; `code` is the model's, without the scope's indentation, `added` are imports."""
-    if not code.strip():
+    if not code.strip() and (scope.definition is not None or not rules.asks(_MAY_EMPTY)):
         return "The answer is empty."
     if code.strip() == scope.code.strip() and not imports.serve(added, code):
         return "The code is unchanged."
@@ -110,10 +137,12 @@ def refused(before: Document, scope: Scope, code: str, rules: Rules, added: Sequ
     return (
         _vanished(before, after, scope, rules)
         or _repeated(before, after, scope)
+        or _doubled(before, after, scope)
+        or _emptied(before, after, scope, rules)
         or _strayed(before, after, scope, rules)
         or _signature_changed(before, after, scope, rules)
         or next(filter(None, (_CHECKS[check](before, after, scope) for check in rules.checks)), None)
-        or python_refused(before, before.edited(imports.together(before, edit, added)))
+        or _with_imports_refused(before, before.edited(imports.together(before, edit, added)))
     )
 
 
@@ -134,6 +163,12 @@ def head_to_keep(document: Document, scope: Scope, rules: Rules) -> str:
     head = before.rstrip() if renamed else before + text.slice(definition.name_start, definition.name_end)
     bare = "\n".join(line.removeprefix(scope.indentation) for line in head.splitlines())
     return bare if scope.code.startswith(bare) else ""
+
+
+def _with_imports_refused(before: Document, after: Document) -> str | None:
+    if error_count(after) > error_count(before):
+        return "The imports have a syntax error."
+    return python_refused(before, after)
 
 
 def python_refused(before: Document, after: Document) -> str | None:
@@ -227,7 +262,9 @@ def _repeated(before: Document, after: Document, scope: Scope) -> str | None:
     """Models like to write again what they saw or guess elsewhere: a name of the file may not be defined anew."""
     end = _end(before, after, scope)
     outside = {
-        d.name for d in definitions(before) if d.kind != "method" and not scope.start <= d.name_start < scope.end
+        d.name
+        for d in definitions(before)
+        if not scope.start <= d.name_start < scope.end and (d.kind != "method" or d.start < scope.start < d.end)
     }
     inside = {d.name for d in _inside(before, scope.start, scope.end)}
     for definition in _inside(after, scope.start, end):
@@ -235,6 +272,48 @@ def _repeated(before: Document, after: Document, scope: Scope) -> str | None:
         if name not in inside and name in outside and definition.kind != "method":
             return f"The answer defines `{name}` again, which the file has already."
     return None
+
+
+def _doubled(before: Document, after: Document, scope: Scope) -> str | None:
+    """Given some lines, models like to go on with those that follow, or to begin with the one above."""
+    text = before.text
+    old, new = (
+        [line.rstrip() for line in document.text.slice(scope.start, end).splitlines() if not is_blank(line)]
+        for document, end in ((before, scope.end), (after, _end(before, after, scope)))
+    )
+    if scope.definition is not None or not old or not new:
+        return None
+    above = next(filter(str.strip, reversed(text.slice(0, scope.start).splitlines())), "").rstrip()
+    below = next(filter(str.strip, text.slice(scope.end, scope.end + 1000).splitlines()), "").rstrip()
+    for line, was, now in ((above, old[0], new[0]), (below, old[-1], new[-1])):
+        if line == now != was and len(re.findall(r"\w", line)) > 2 and line not in old:
+            return f"The answer repeats `{line.strip()}`, which stands next to this code already."
+    return None
+
+
+def _emptied(before: Document, after: Document, scope: Scope, rules: Rules) -> str | None:
+    """A body that does something may not become one that does nothing."""
+    if rules.asks(_MAY_DROP) or rules.asks(_OF_STUBS):
+        return None
+    now = {each.name: each for each in _inside(after, scope.start, _end(before, after, scope))}
+    for each in _inside(before, scope.start, scope.end):
+        if each.name not in now or not is_empty(after, now[each.name]):
+            continue
+        if not is_empty(before, each) or (rules.completes and each == scope.definition):
+            return f"The answer leaves `{each.name}` without code."
+    return None
+
+
+def is_empty(document: Document, definition: Definition) -> bool:
+    """Whether a function's body has nothing in it, or only says that something is to do."""
+    if definition.kind == "class" or definition.body_start is None or definition.body_end is None:
+        return False
+    if definition.body_end - definition.body_start > 2000:
+        return False
+    doc = doc_of(document, definition)
+    skip = [(0, definition.body_start), *([doc] if doc else []), (definition.body_end, len(document.text))]
+    body = b" ".join(token.text for token in code_tokens(document, skip) if token.text)
+    return _EMPTY.fullmatch(body.decode("utf-8", "replace").strip()) is not None
 
 
 def _strayed(before: Document, after: Document, scope: Scope, rules: Rules) -> str | None:

@@ -294,7 +294,8 @@ def _instruction(document: Document, wish: Wish, action: Action, scope: Scope) -
         return instruction, verify.Rules(action.checks)
     if action.instruction:
         # What its user has written may ask for what an action of ours never does.
-        return action.instruction, verify.Rules(action.checks, wish.instruction if action.own else "")
+        own = wish.instruction if action.own else ""
+        return action.instruction, verify.Rules(action.checks, own, completes=action.on == "gap")
     instruction = wish.instruction.strip() or DEFAULT_INSTRUCTION
     return instruction, verify.Rules(action.checks, instruction)
 
