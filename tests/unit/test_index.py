@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,13 @@ import pytest
 from projects import buffer, indexed, project
 
 from midfill.document import Document
-from midfill.index import build, files
+from midfill.index import build, files, symbols
 from midfill.index.build import update
 from midfill.index.deny import denied
 from midfill.index.extract import Import, extract
 from midfill.index.secrets import has_secret
 from midfill.index.store import Reader, database
-from midfill.index.symbols import distance, path_below, related
+from midfill.index.symbols import distance, path_below, path_of, related
 
 
 @pytest.fixture(autouse=True)
@@ -376,6 +377,15 @@ def test_paths_below_a_folder(tmp_path: Path) -> None:
     assert path_below(tmp_path, (tmp_path / "a b" / "ü.py").as_uri()) == "a b/ü.py"
     assert path_below(tmp_path, "file:///elsewhere/a.py") is None
     assert path_below(tmp_path, "untitled:Untitled-1") is None
+
+
+def test_the_drive_in_an_uri_as_vs_code_writes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        windows = pytest.importorskip("nturl2path")
+    monkeypatch.setattr(symbols, "url2pathname", windows.url2pathname)
+    assert str(path_of("file:///c%3A/a%20b/shop.py")).lower() == r"c:\a b\shop.py"
+    assert str(path_of("file:///C:/a%20b/shop.py")).lower() == r"c:\a b\shop.py"
 
 
 def test_open_buffers_are_laid_over_the_index(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -56,13 +57,18 @@ class Workspace:
         return overlay
 
 
+def path_of(uri: str) -> Path | None:
+    """The path of a file's URI; None for what is no file."""
+    parts = urlsplit(uri)
+    # VS Code writes `file:///c%3A/`, in which Python sees no drive.
+    return Path(url2pathname(re.sub("%3a", ":", parts.path, flags=re.I))) if parts.scheme == "file" else None
+
+
 def path_below(root: Path, uri: str) -> str | None:
     """The path of a file below a folder, with `/`; None for what is elsewhere or no file."""
-    parts = urlsplit(uri)
-    if parts.scheme != "file":
-        return None
+    path = path_of(uri)
     try:
-        return Path(url2pathname(parts.path)).relative_to(root).as_posix()
+        return path.relative_to(root).as_posix() if path else None
     except ValueError:
         return None
 

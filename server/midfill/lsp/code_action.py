@@ -27,6 +27,7 @@ from midfill.edits import (
 from midfill.edits.work import Report
 from midfill.engine.base import CancelToken
 from midfill.errors import EditRejected, MidfillError, UsageError
+from midfill.index.symbols import path_of
 from midfill.lsp import convert
 from midfill.lsp.progress import Progress
 from midfill.lsp.server import Server
@@ -170,10 +171,10 @@ def _needs_confirmation(server: Server, result: Result) -> bool:
 
 def _project(server: Server, document: Document) -> Project | None:
     """Where a document is, for whoever looks for its tests."""
-    path = convert.path_of(document.uri)
+    path = path_of(document.uri)
     if path is None:
         return None
-    folders = [each for uri in server.workspace.folders if (each := convert.path_of(uri)) and each in path.parents]
+    folders = [each for uri in server.workspace.folders if (each := path_of(uri)) and each in path.parents]
     root = max(folders, key=lambda each: len(each.parts), default=path.parent)
 
     def read(path: Path) -> Document | None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from cattrs import BaseValidationError
 from lsprotocol import converters, types
@@ -33,12 +30,6 @@ def from_json(value: Any, kind: type[_T]) -> _T:
 
 def position(value: types.Position) -> Position:
     return Position(value.line, value.character)
-
-
-def path_of(uri: str) -> Path | None:
-    """The path of a file's URI; None for what is no file."""
-    parts = urlsplit(uri)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
 def change(value: types.TextDocumentContentChangeEvent) -> Change:

@@ -13,8 +13,6 @@ import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -227,10 +225,11 @@ async def _watch(server: Server) -> None:
 
 def _folder(uri: str) -> Path | None:
     """The folder to index; None for one that is not there, a home, or one that homes are in."""
-    parts = urlsplit(uri)
-    if parts.scheme != "file":
+    from midfill.index.symbols import path_of
+
+    root = path_of(uri)
+    if root is None:
         return None
-    root = Path(url2pathname(parts.path))
     with contextlib.suppress(OSError, RuntimeError, ValueError):
         real = root.resolve()
         if real.is_dir() and not Path.home().resolve().is_relative_to(real) and real.parent != real:

@@ -16,7 +16,7 @@ from midfill import trust
 from midfill.edits import custom
 from midfill.edits.actions import ACTIONS, Action
 from midfill.errors import UsageError
-from midfill.lsp import convert
+from midfill.index.symbols import path_of
 
 if TYPE_CHECKING:
     from midfill.lsp.server import Server
@@ -52,7 +52,7 @@ class OwnActions:
     def of(self, uri: str) -> dict[str, Action]:
         """The actions for a document by their ids: the built-in ones, the user's, and its projects'."""
         self._follow()
-        path = convert.path_of(uri)
+        path = path_of(uri)
         projects = [file for root, file in self._projects.items() if path and root in path.parents]
         found: dict[str, Action] = {}
         for file in (*sorted(projects, key=lambda each: len(each.path.parts)), self._user):
@@ -92,9 +92,7 @@ class OwnActions:
         """One file for each folder of the workspace, where the settings want them."""
         workspace = self._server.workspace
         uris = list(workspace.folders) or [workspace.root_uri or ""]
-        roots = (
-            [root for uri in uris if (root := convert.path_of(uri))] if self._server.config.project_actions else []
-        )
+        roots = [root for uri in uris if (root := path_of(uri))] if self._server.config.project_actions else []
         self._projects = {
             root: self._projects.get(root) or _File(root / trust.NAME, own=False) for root in dict.fromkeys(roots)
         }
