@@ -104,7 +104,7 @@ def test_renames_local_variables() -> None:
     ("answer", "reason"),
     [
         ("copied = list(xs)\nreturn copied", "more than names"),
-        ("copied = []\nfor x in xs:\n    copied.append(x)\nreturn r", "defined nowhere|may not be renamed"),
+        ("copied = []\nfor x in xs:\n    copied.append(x)\nreturn r", "must change everywhere"),
         ("y = []\nfor x in xs:\n    y.append(x)\nreturn xs", "may not be renamed"),
         ("r = []\nfor x in xs:\n    r.push(x)\nreturn r", "`append` may not be renamed"),
         ("r = []\nfor x in items:\n    r.append(x)\nreturn r", "`xs` is used outside"),
@@ -116,6 +116,34 @@ def test_renaming_changes_names_alone(answer: str, reason: str) -> None:
     import re
 
     assert re.search(reason, refusal(RENAMED, "rename", answer))
+
+
+@pytest.mark.parametrize(
+    ("path", "marked", "answer", "after"),
+    [
+        ("a.py", "def f():\n«    x = 1\n    g(f'{x} of {{x}}', 'x')\n»    return\n",
+         "total = 1\ng(f'{total} of {{x}}', 'x')",
+         "def f():\n    total = 1\n    g(f'{total} of {{x}}', 'x')\n    return\n"),
+        ("a.js", "function f() {\n«  const x = 1;\n  g(`${x} x ${o.x}`);\n»}\n",
+         "const total = 1;\ng(`${total} x ${o.x}`);",
+         "function f() {\n  const total = 1;\n  g(`${total} x ${o.x}`);\n}\n"),
+    ],
+)  # fmt: skip
+def test_renames_in_what_a_string_interpolates(path: str, marked: str, answer: str, after: str) -> None:
+    edit(marked, "rename", answer, after=after, path=path)
+
+
+@pytest.mark.parametrize(
+    ("path", "marked", "answer", "reason"),
+    [
+        ("a.py", "def f():\n«    x = 1\n    g(x=x)\n»    return\n", "total = 1\ng(total=total)", "keyword"),
+        ("a.py", "def f():\n«    x = 1\n    g(f'{x=}')\n»    return\n", "y = 1\ng(f'{y=}')", "nothing else"),
+        ("a.py", "def f():\n«    x = 1\n    g('{x}', x)\n»    return\n", "all = 1\ng('{all}', all)", "more than"),
+        ("a.js", "function f() {\n«  const x = 1;\n  g({ x });\n»}\n", "const y = 1;\ng({ y });", "a property"),
+    ],
+)  # fmt: skip
+def test_what_others_call_by_its_name_is_not_renamed(path: str, marked: str, answer: str, reason: str) -> None:
+    assert reason in refusal(marked, "rename", answer, path=path)
 
 
 # -- annotating ------------------------------------------------------------------------------------------------
@@ -163,6 +191,36 @@ def test_annotations_import_what_they_need_once() -> None:
 )
 def test_an_annotation_that_is_more_or_less_is_refused(answer: str, reason: str) -> None:
     assert reason in refusal("def f(a, b):‸\n    return a\n", "annotate", answer)
+
+
+@pytest.mark.parametrize(
+    ("marked", "answer", "reason"),
+    [
+        ("def f(a: int, b) -> str:‸\n    return a\n", "a, b: int) -> str", "`int` is annotated already"),
+        ("def f(a: int, b) -> str:‸\n    return a\n", "a: int, b: int) -> int", "`str` is annotated already"),
+        ("class A:\n    def f(self, a):‸\n        return self\n", "self, a: int) -> A", "write it in quotes"),
+        ("def f(a):‸\n    return B()\n\n\nclass B: ...\n", "a: int) -> B", "write it in quotes"),
+    ],
+)
+def test_annotations_that_are_there_stay_and_new_ones_can_be_evaluated(
+    marked: str, answer: str, reason: str
+) -> None:
+    assert reason in refusal(marked, "annotate", answer)
+
+
+def test_annotates_beside_colons_and_hashes_in_strings() -> None:
+    edit(
+        "def f(a, b='):', c='#x'):‸\n    return a\n",
+        "annotate",
+        "a: int, b: str = '):', c: str = \"#x\") -> int",
+        after="def f(a: int, b: str = '):', c: str = \"#x\") -> int:\n    return a\n",
+    )
+    edit(
+        "class A:\n    def f(self, a):‸\n        return self\n",
+        "annotate",
+        'self, a: int) -> "A"',
+        after='class A:\n    def f(self, a: int) -> "A":\n        return self\n',
+    )
 
 
 def test_annotates_javascript_by_jsdoc() -> None:

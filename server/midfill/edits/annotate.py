@@ -45,8 +45,9 @@ def edit(document: Document, definition: Definition, written: str) -> Edit:
     text = document.text
     old = text.slice(start, end)
     new = f"({_signature(written)}"
-    if lost := [each for each in re.findall(r"#[^\n]*", old) if each.strip() not in new]:
-        raise EditRejected(f"The answer leaves a comment out: `{lost[0].strip()}`.")
+    comments = [old[found.start() : found.end()].strip() for found in re.finditer(r"#[^\n]*", _bare(old))]
+    if lost := [each for each in comments if each not in new]:
+        raise EditRejected(f"The answer leaves a comment out: `{lost[0]}`.")
     first, newline, rest = new.partition("\n")
     margin = indentation(text.line(text.line_of(definition.name_start)))
     return Edit(start, end, (first + newline + indent(rest, margin)).replace("\n", text.newline))
@@ -55,7 +56,7 @@ def edit(document: Document, definition: Definition, written: str) -> Edit:
 def _signature(written: str) -> str:
     """From the first parameter to the colon, which is the first outside of brackets. Raises `EditRejected`."""
     depth = 1
-    for at, letter in enumerate(written):
+    for at, letter in enumerate(_bare(written)):
         depth += (letter in "([{") - (letter in ")]}")
         if depth == 0 and letter == ":":
             return written[:at].rstrip()
@@ -63,3 +64,8 @@ def _signature(written: str) -> str:
     if depth or is_blank(written):
         raise EditRejected("The answer is no complete signature.")
     return written.rstrip()
+
+
+def _bare(code: str) -> str:
+    """The code with blanks for its strings, letter for letter."""
+    return re.sub(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", lambda string: " " * len(string[0]), code)

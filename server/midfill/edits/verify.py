@@ -9,7 +9,7 @@ import subprocess
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -207,7 +207,32 @@ def annotations_refused(before: Document, edit: Edit, added: Sequence[str]) -> s
         return "The code has a syntax error."
     if _without_annotations(before.code) != _without_annotations(after.code):
         return "The edit would change more than annotations."
-    return python_refused(before, before.edited(imports.together(before, edit, added)))
+    for old, new in zip(_annotations(before.code), _annotations(after.code), strict=True):
+        if old is not None and (new is None or ast.dump(old) != ast.dump(new)):
+            return f"`{ast.unparse(old)}` is annotated already; keep it as it is."
+    return _unready(after, edit) or python_refused(before, before.edited(imports.together(before, edit, added)))
+
+
+def _annotations(code: str) -> list[ast.expr | None]:
+    """The annotation of each parameter and result in Python code that parses, None where there is none."""
+    return [
+        node.annotation if isinstance(node, ast.arg) else node.returns
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.arg | ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
+def _unready(after: Document, edit: Edit) -> str | None:
+    """An annotation is evaluated with its function, when a class around or below is not there yet."""
+    if re.search(r"^from __future__ import [^\n]*\bannotations\b", after.code, re.MULTILINE):
+        return None
+    bare = re.sub(r"\"[^\"\n]*\"|'[^'\n]*'|=[^,)]*", "", edit.text)
+    words = set(re.findall(r"(?<![.\w])\w+", bare))
+    for each in definitions(after):
+        later = edit.start < each.start or (each.start <= edit.start <= each.end)
+        if each.kind == "class" and later and each.name in words:
+            return f"`{each.name}` is not there yet when the annotation is evaluated; write it in quotes."
+    return None
 
 
 def deletes_much(scope: Scope, code: str, share: int) -> bool:
@@ -381,14 +406,23 @@ def _names_only(before: Document, after: Document, scope: Scope) -> str | None:
     if [each.kind for each in old] != [each.kind for each in new]:
         return "The edit would change more than names."
     renamed: dict[bytes, bytes] = {}
+    strings: list[tuple[Token, Token]] = []
+    whole = before.language.string_nodes if before.language else frozenset()
     previous = b""
     for was, now in zip(old, new, strict=True):
-        if was.text != now.text:
+        if was.text != now.text and was.kind in whole:
+            strings.append((was, now))
+        elif was.text != now.text:
+            if was.kind.startswith(("shorthand", "property", "field")):
+                return f"`{_shown(was)}` names a property, which may not be renamed."
             if "identifier" not in was.kind and was.kind != "name":
                 return f"The edit would change more than names: `{_shown(was)}` became `{_shown(now)}`."
             if previous in (b".", b"->", b"::") or renamed.setdefault(was.text, now.text) != now.text:
                 return f"`{_shown(was)}` may not be renamed here."
         previous = was.text
+    for was, now in strings:
+        if now.text not in (was.text, _renamed_inside(was.text, renamed)):
+            return f"The edit would change more than names: `{_shown(was)}` became `{_shown(now)}`."
     words = Counter(re.findall(rb"\w+", before.text.data[: scope.start] + b" " + before.text.data[scope.end :]))
     had = {each.text for each in old}
     for name, other in renamed.items():
@@ -396,7 +430,41 @@ def _names_only(before: Document, after: Document, scope: Scope) -> str | None:
             return f"`{name.decode('utf-8', 'replace')}` is used outside of the selection too."
         if other in had or list(renamed.values()).count(other) > 1:
             return f"`{other.decode('utf-8', 'replace')}` is a name already."
+    names = {name.decode("utf-8", "replace"): other.decode("utf-8", "replace") for name, other in renamed.items()}
+    if before.language is not None and before.language.id == "python" and not _only_renamed(before, after, names):
+        return "A variable's name must change everywhere, and nothing else may, such as an argument's keyword."
     return None
+
+
+def _renamed_inside(string: bytes, renamed: Mapping[bytes, bytes]) -> bytes:
+    """A string whose interpolations, if it may have any, have the new names."""
+    if re.match(rb"[rR]?[fF][rR]?[\"']", string):
+        inside = re.compile(rb"(?<!\{)\{[^{}]*\}(?!\})")
+    elif string.startswith(b"`"):
+        inside = re.compile(rb"\$\{[^{}]*\}")
+    else:
+        return string
+
+    def new(match: re.Match[bytes]) -> bytes:
+        return re.sub(rb"(?<![.\w])\w+", lambda word: renamed.get(word[0], word[0]), match[0])
+
+    return inside.sub(new, string)
+
+
+def _only_renamed(before: Document, after: Document, names: Mapping[str, str]) -> bool:
+    """Whether Python sees no other difference than the names of variables; also where its code has an error."""
+    try:
+        old, new = ast.parse(before.code), ast.parse(after.code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
+    for node in ast.walk(old):
+        for name in ("id", "arg", "name", "rest"):
+            is_variable = not isinstance(node, ast.keyword | ast.alias | ast.FunctionDef | ast.ClassDef)
+            if is_variable and getattr(node, name, None) in names:
+                setattr(node, name, names[getattr(node, name)])
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            node.names = [names.get(each, each) for each in node.names]
+    return ast.dump(old) == ast.dump(new)
 
 
 def _leaves(document: Document) -> list[Token]:
