@@ -15,6 +15,9 @@ from enum import StrEnum
 from itertools import accumulate, pairwise
 from typing import Self
 
+TAB = 4
+"""The width of a tab, in columns."""
+
 
 class Encoding(StrEnum):
     """What `Position.character` counts: bytes, UTF-16 code units or code points."""
@@ -248,8 +251,8 @@ def indentation(line: str) -> str:
 
 
 def columns(indentation: str) -> int:
-    """The width of leading white space, a tab being four columns."""
-    return len(indentation.expandtabs(4))
+    """The width of leading white space, a tab being `TAB` columns."""
+    return len(indentation.expandtabs(TAB))
 
 
 def dedent(block: str) -> tuple[str, str]:

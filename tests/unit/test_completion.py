@@ -126,6 +126,20 @@ def test_a_blank_line_in_a_docstring_does_not_end_a_block() -> None:
     )
 
 
+def test_a_block_is_indented_by_what_the_lines_around_it_are() -> None:
+    """In Python, tabs here and spaces there are an error that no parser of ours sees."""
+    check(
+        before="def f():\n\tif a:\n\t\t‸\n",
+        model="b = [\n          1]\n        if b:\n            c()\n",
+        after="def f():\n\tif a:\n\t\tb = [\n\t\t  1]\n\t\tif b:\n\t\t\tc()‸\n",
+    )
+    check(
+        before="def f():\n    if a:‸\n",
+        model="\n\t\tb = 1\n\t\tc()\n",
+        after="def f():\n    if a:\n        b = 1\n        c()‸\n",
+    )
+
+
 def test_a_block_in_a_language_with_braces_takes_its_closing_brace() -> None:
     check(
         before="function f(a) {‸\n",

@@ -178,6 +178,7 @@ class Answer:
         text = postprocess.without_following_lines(text.rstrip(), before, self._after)
         if not text.strip():
             return "repeatsSuffix"
+        text = postprocess.indented_like(text, before)
         # While typing, what a block opens may be left to be written.
         asked = self._most_ms is None
         errors = soundness.unfinished_with(document, cursor) if asked else soundness.errors_with(document, cursor)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from midfill.completion.trigger import Block, closer
-from midfill.text import columns, indentation, is_blank
+from midfill.text import TAB, columns, indentation, is_blank
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _QUOTES = "\"'`"
@@ -136,6 +136,21 @@ def without_following_lines(suggestion: str, before: str, after: str) -> str:
                 return "" if is_blank(before) else suggestion
             return "\n".join(lines[:-length])[len(before) :].rstrip()
     return suggestion
+
+
+def indented_like(suggestion: str, line: str) -> str:
+    """Behind its first line a suggestion is indented as a line is that has tabs or spaces only."""
+    known = set(indentation(line))
+
+    def alike(each: str) -> str:
+        used = indentation(each)
+        if len(known) != 1 or not used or known & set(used):
+            return each
+        width = columns(used)
+        return (" " * width if known == {" "} else "\t" * (width // TAB) + " " * (width % TAB)) + each[len(used) :]
+
+    first, *others = suggestion.split("\n")
+    return "\n".join([first, *map(alike, others)])
 
 
 def unclosed(code: str) -> int:
