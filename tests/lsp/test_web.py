@@ -24,7 +24,7 @@ from conftest import HERE, capabilities_of
 from midfill.cli import main
 from midfill.lsp import web
 from midfill.lsp.convert import to_json
-from midfill.lsp.lifecycle import register
+from midfill.lsp.lifecycle import close, register
 from midfill.lsp.server import Server
 
 sys.path.insert(0, str(HERE.parent / "unit"))
@@ -145,6 +145,46 @@ async def test_a_lost_connection_leaves_nothing_behind() -> None:
     assert engine.closed and len(asyncio.all_tasks()) == 2, "this one and the one that serves"
     serving.cancel()
     await asyncio.wait([serving])
+
+
+async def test_a_request_is_about_the_text_at_hand_though_a_change_comes_right_behind_it() -> None:
+    engine = ScriptedEngine(["1"])
+    server = Server(lambda _: engine)
+    register(server)
+    document = {"uri": URI, "languageId": "python", "version": 1, "text": "x = \n"}
+    at = {"line": 0, "character": 4}
+    above = {"line": 0, "character": 0}
+    messages: list[dict[str, Any]] = [
+        {"id": 1, "method": "initialize", "params": {"processId": None, "rootUri": None, "capabilities": {}}},
+        {"method": "initialized", "params": {}},
+        {"method": "textDocument/didOpen", "params": {"textDocument": document}},
+        {
+            "id": 2,
+            "method": "textDocument/inlineCompletion",
+            "params": {"textDocument": {"uri": URI}, "position": at, "context": {"triggerKind": 1}},
+        },
+        {
+            "method": "textDocument/didChange",
+            "params": {
+                "textDocument": {"uri": URI, "version": 2},
+                "contentChanges": [{"range": {"start": above, "end": above}, "text": "import os\n"}],
+            },
+        },
+    ]
+
+    class Burst:
+        async def __aiter__(self) -> AsyncIterator[str]:
+            for message in messages:
+                yield json.dumps({"jsonrpc": "2.0", **message})
+
+        async def send(self, data: str, text: bool) -> None:
+            pass
+
+    await web._talk(server, Burst())  # type: ignore[arg-type]
+    while not engine.requests:
+        await asyncio.sleep(0.01)
+    assert engine.requests[0].prompt[-1].text == "x = "
+    await close(server)
 
 
 async def test_a_message_that_is_too_large_ends_its_connection_only(serve: Serve) -> None:

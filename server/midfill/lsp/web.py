@@ -88,6 +88,8 @@ async def _talk(server: Server, socket: ServerConnection) -> None:
                     # pygls would end the process, which serves other windows.
                     return
                 protocol.handle_message(message)
+                # A request takes its snapshot before a change that has come with it is made.
+                await asyncio.sleep(0)
             except Exception as error:
                 log.exception("A message makes no sense.")
                 server.report_server_error(error, JsonRpcException)
