@@ -215,3 +215,70 @@ def test_an_unsaved_file_has_no_place_for_tests() -> None:
     result = asyncio.run(resolve(document, Wish("tests", start, end), Config(), engine, CancelToken()))
     assert result.reason is not None
     assert "save it first" in result.reason
+
+
+VITEST = '"f", () => {\n  it("works", () => {\n    expect(f(1)).toBe(1);\n  });\n});\n'
+PACKAGE = '{"devDependencies": {"vitest": "1"}}'
+
+
+def test_nothing_is_imported_twice_in_javascript(tmp_path: Path) -> None:
+    code = "export function f(a) {‸\n  return a;\n}\n"
+    there = "import { it, describe, expect } from 'vitest';\nimport { f, g } from './a.js';\n"
+    _, text = written(
+        tmp_path,
+        "a.js",
+        code,
+        f"{VITEST}\nimport {{ f }} from './a';\n",
+        package_dot_json=PACKAGE,
+        a_dot_test_dot_js=there,
+    )
+    assert text == f"{there}\ndescribe({VITEST}"
+    common = "function f(a) {‸\n  return a;\n}\nmodule.exports = { f };\n"
+    there = "const { f, g: h } = require('./b');\n"
+    _, text = written(tmp_path, "b.js", common, VITEST, b_dot_test_dot_js=there)
+    assert text.count("require") == 1
+
+
+def test_go_tests_import_what_they_use(tmp_path: Path) -> None:
+    answer = "F(t *testing.T) {\n\tif !reflect.DeepEqual(F(1), 1) {\n\t\tt.Fail()\n\t}\n}\n"
+    _, text = written(tmp_path, "a.go", "package a\n\nfunc F(x int) int {‸\n\treturn x\n}\n", answer)
+    assert text.startswith('package a\n\nimport "testing"\nimport "reflect"\n\nfunc TestF(')
+
+
+def test_go_tests_of_another_package_are_left_to_the_user(tmp_path: Path) -> None:
+    there = "package a_test\n"
+    result, _, engine = run(tmp_path, "a.go", "package a\n\nfunc F() {‸}\n", "F()", **{"a_test.go": there})
+    assert result.reason is not None
+    assert "`a_test`" in result.reason
+    assert engine.requests == []
+
+
+RUST = "pub fn f(x: u8) -> u8 {‸\n    x\n}\n\n"
+RUST_TEST = "f_works() {\n    assert_eq!(f(1), 1);\n}\n"
+
+
+@pytest.mark.parametrize("head", ["#[cfg(test)]\n#[allow(x)]\n", "#[allow(x)]\n#[cfg(all(test, y))]\npub "])
+def test_a_module_of_tests_with_attributes_is_found(tmp_path: Path, head: str) -> None:
+    _, text = written(tmp_path, "a.rs", f"{RUST}{head}mod tests {{\n    #[test]\n    fn g() {{}}\n}}\n", RUST_TEST)
+    assert text.count("mod tests") == 1
+    assert text.count("use super::*;") == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (f"{RUST}#[cfg(test)]\nmod tests;\n", "a file of their own"),
+        ("mod m {\n    pub fn f() {‸}\n}\n", "inside of the module `m`"),
+    ],
+)
+def test_where_rust_tests_would_not_see_the_code_there_are_none(tmp_path: Path, code: str, reason: str) -> None:
+    result, _, _ = run(tmp_path, "a.rs", code, RUST_TEST)
+    assert reason in (result.reason or "")
+
+
+def test_what_runs_a_file_of_tests_stays_its_end(tmp_path: Path) -> None:
+    case = "import unittest\n\nfrom a import add\n\n\nclass A(unittest.TestCase): ...\n\n\n"
+    there = f'{case}if __name__ == "__main__":\n    unittest.main()\n'
+    answer = "TestAdd(unittest.TestCase):\n    def test_add(self):\n        self.assertEqual(add(1, 2), 3)\n"
+    _, text = written(tmp_path, "a.py", ADD, answer, tests__test_a_dot_py=there)
+    assert text.index("class TestAdd") < text.index("if __name__")

@@ -78,22 +78,37 @@ def lacking(document: Document, lines: Iterable[str]) -> list[str]:
     return list(new)
 
 
-_BOUND = re.compile(r"^import\s+(?:type\s+)?([^;'\"]*?)\s*from\b", re.MULTILINE)
+def known_in_go(code: str) -> list[str]:
+    """Imports of the packages of Go's standard library that code uses as `name.Exported`."""
+    used = dict.fromkeys(re.findall(r"(?<![.\w\"])([a-z]\w*)\.[A-Z]", code))
+    return [
+        f'import "{_IN_GO[name]}"' for name in used if name in _IN_GO and not re.search(rf"\b{name}\s*:?=", code)
+    ]
+
+
+_GO = """bufio bytes cmp context errors fmt io maps math os reflect regexp slices sort strconv strings sync time
+unicode path/filepath encoding/json net/http net/http/httptest"""
+_IN_GO = {path.rpartition("/")[2]: path for path in _GO.split()}
+_BOUND = re.compile(
+    r"^(?:import\s+(?:type\s+)?([^;'\"]*?)\s*from\b|(?:const|let|var)\s+([^=;]*?)\s*=\s*require\()", re.MULTILINE
+)
 
 
 def _unbound_in_javascript(code: str, lines: Iterable[str]) -> list[str]:
     """Import lines without the names that the code imports already, which would be an error."""
-    have = {name for clause in _BOUND.findall(code) for name in re.findall(r"(\w+)\s*(?:[,}]|$)", clause)}
+    clauses = ["".join(clause) for clause in _BOUND.findall(code)]
+    have = {name for clause in clauses for name in re.findall(r"(\w+)\s*(?:[,}]|$)", clause)}
     new: list[str] = []
     for line in lines:
-        listed = re.match(r"(import\s+(?:type\s+)?)\{([^}]*)\}(.*)", line)
-        default = re.match(r"import\s+(\w+)\s+from\b", line)
+        listed = re.match(r"((?:import\s+(?:type\s+)?|const\s+))\{([^}]*)\}(.*)", line)
+        default = re.match(r"(?:import\s+(\w+)\s+from\b|const\s+(\w+)\s*=)", line)
         if listed:
             names = [each.strip() for each in listed[2].split(",") if each.strip()]
-            kept = [each for each in names if each.split()[-1] not in have]
+            kept = [each for each in names if re.split(r"[\s:]+", each)[-1] not in have]
+            have.update(re.split(r"[\s:]+", each)[-1] for each in kept)
             if kept:
                 new.append(line if kept == names else f"{listed[1]}{{ {', '.join(kept)} }}{listed[3]}")
-        elif not default or default[1] not in have:
+        elif not default or (default[1] or default[2]) not in have:
             new.append(line)
     return new
 

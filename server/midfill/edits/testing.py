@@ -105,6 +105,11 @@ async def write_tests(document: Document, wish: Wish, asking: Asking, project: P
     while True:
         written = await asking.answer(turns, begun, _TOKENS, ("\n```",), whole=False)
         body, lines = imports.taken_out(target.framework.begun + written.removesuffix(" …"), "")
+        if language in ("javascript", "typescript", "tsx"):
+            lines += re.findall(r"^import\b[^\n]*\bfrom\b[^\n]*$", body, re.MULTILINE)
+            body = re.sub(r"^import\b[^\n]*\bfrom\b[^\n]*\n?", "", body, flags=re.MULTILINE)
+        elif language == "go":
+            lines += imports.known_in_go(body)
         patch = _patch(target, body, [*target.header, *lines])
         reason = _refused(target, patch, body, definition.name)
         if reason is None:
@@ -122,10 +127,30 @@ def target_of(document: Document, definition: Definition, project: Project) -> T
         package = re.search(r"^package\s+\w+", document.code, re.MULTILINE)
         found = path.with_name(f"{path.stem}_test.go")
         header = (package[0] if package else "package main", 'import "testing"')
-        return _target(found, read, FRAMEWORKS["go"], header)
+        target = _target(found, read, FRAMEWORKS["go"], header)
+        if outside := re.search(r"^package\s+(\w+_test)\b", target.document.code, re.MULTILINE):
+            raise EditRejected(
+                f"{found.name} is of the package `{outside[1]}`, which sees the code by an import only."
+            )
+        return target
     if document.language.id == "rust":
+        module = next((each for each in definitions(document) if _holds(document, each, definition)), None)
+        if module is not None:
+            raise EditRejected(
+                f"`{definition.name}` is inside of the module `{module.name}`; write tests in there."
+            )
+        if re.search(r"^(?:pub\S*\s+)?mod\s+tests\s*;", document.code, re.MULTILINE):
+            raise EditRejected(
+                "The tests of this file are in a file of their own (`mod tests;`); write them there."
+            )
         return Target(path, document, False, FRAMEWORKS["rust"], ())
     return _javascript(document, definition, root, path, read)
+
+
+def _holds(document: Document, module: Definition, definition: Definition) -> bool:
+    """Whether a definition of Rust is a module around another one."""
+    text = document.text.slice(module.start, module.name_start)
+    return re.search(r"\bmod\s+$", text) is not None and module.start < definition.start <= module.end
 
 
 # -- layouts ---------------------------------------------------------------------------------------------------
@@ -259,7 +284,8 @@ def _owner(document: Document, definition: Definition) -> str:
 
 # -- the edit --------------------------------------------------------------------------------------------------
 
-_MOD = re.compile(r"#\[cfg\(test\)\]\s*mod\s+\w+\s*\{")
+_ATTRIBUTES = r"(?:#\[[^\n]*\]\s*)*"
+_MOD = re.compile(rf"{_ATTRIBUTES}#\[cfg\((?:all\()?test\b[^\n]*\]\s*{_ATTRIBUTES}(?:pub\S*\s+)?mod\s+\w+\s*\{{")
 
 
 def _patch(target: Target, body: str, lines: list[str]) -> Patch:
@@ -271,6 +297,8 @@ def _patch(target: Target, body: str, lines: list[str]) -> Patch:
     if target.framework.name == "rust":
         return _rust(target, body)
     code = body.strip("\n").replace("\n", newline) + newline
+    if target.framework.name in ("vitest", "jest", "node:test"):
+        lines = imports.lacking(document, lines)
     if target.creates:
         head = [*dict.fromkeys(lines)]
         start = newline.join([*head[:1], "", *head[1:]]) if target.framework.name == "go" else newline.join(head)
@@ -279,6 +307,10 @@ def _patch(target: Target, body: str, lines: list[str]) -> Patch:
     wanted = [line for line in lines if not line.startswith("package ")]
     adding = imports.insertion(document, imports.lacking(document, wanted))
     end = len(text)
+    if script := re.search(rb"^if __name__ == ", text.data, re.MULTILINE):
+        # What runs the tests of a file stays its end.
+        after = code + newline * 2
+        return Patch((*adding, Edit(script.start(), script.start(), after)), (script.start(),) * 2, tuple(wanted))
     gap = newline * 2 if target.framework.name in ("pytest", "unittest") else newline
     gap = gap if text.data.endswith((b"\n", b"\r")) or not end else newline + gap
     return Patch((*adding, Edit(end, end, gap + code)), (end, end), tuple(wanted))
@@ -296,6 +328,8 @@ def _rust(target: Target, body: str) -> Patch:
         margin = indentation(text.line(text.line_of(module.start))) + "    "
         line = text.line_start(text.line_of(at))
         own = is_blank(text.slice(line, at))
+        if not re.search(r"\buse\s+super\b", text.slice(module.start, module.end)):
+            body = f"use super::*;\n\n{body}"
         code = newline + indent(body, margin).replace("\n", newline) + newline
         return Patch((Edit(line, line, code) if own else Edit(at, at, newline + code),), (at, at))
     module_code = "#[cfg(test)]\nmod tests {\n    use super::*;\n\n" + indent(body, "    ") + "\n}\n"
