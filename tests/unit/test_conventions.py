@@ -93,6 +93,11 @@ def test_takes_invented_elements_out_of_an_xml_comment() -> None:
     assert without_inventions(lines, Facts(["a"], returns=False, raises=False)) == lines[:3]
 
 
+def test_what_a_function_inside_returns_is_not_what_is_returned() -> None:
+    document = Document.open("file:///a.py", None, 1, "def f(a):\n    def g():\n        return 1\n\n    a(g)\n")
+    assert facts_of(document, definitions(document)[0]) == Facts(["a"], False, False)
+
+
 @pytest.mark.parametrize(
     ("path", "code", "facts"),
     [
@@ -124,6 +129,15 @@ def test_takes_invented_elements_out_of_an_xml_comment() -> None:
         ("a.kt", "fun f(a: Int) = a\n", Facts(["a"], True, False)),
         ("a.kt", "fun f() {\n    g()\n}\n", Facts([], False, False)),
         ("a.sh", "f() {\n  ls\n}\n", Facts(None, False, False)),
+        (
+            "a.py",
+            'def f(a):\n    """Never raise; return it."""\n    # raise it\n    g("return it")\n',
+            Facts(["a"], False, False),
+        ),
+        ("a.js", "function f(a) {\n  a.forEach((x) => g(x)); // throw it\n}\n", Facts(["a"], False, False)),
+        ("a.js", "const f = (a) => {\n  g(a);\n};\n", Facts(["a"], False, False)),
+        ("a.php", "<?php function f($a) { $a->g(); }\n", Facts(["a"], False, False)),
+        ("A.java", "class A { void f(B a) { a.each(b -> b.g()); } }\n", Facts(["a"], False, False)),
     ],
 )
 def test_reads_the_facts_from_the_code(path: str, code: str, facts: Facts) -> None:

@@ -626,6 +626,16 @@ def test_an_edit_follows_what_the_user_types_elsewhere(newer: str, after: str | 
         assert str(changed.edited(edits).text) == after.replace("NEW", new)
 
 
+def test_an_import_comes_once_when_the_user_types_meanwhile() -> None:
+    answer = "import os\n\ndef f(a):\n    return os.name"
+    result, document, _ = run("def f(a):‸\n    return a\n\n\nx = 1\n", "refactor", answer)
+    newer = Document.open(document.uri, None, 2, f"{document.text}y = 2\n")
+    assert result.patch is not None
+    edits = rebased(document, newer, result.patch)
+    assert edits is not None
+    assert str(newer.edited(edits).text) == f"{answer}\n\n\nx = 1\ny = 2\n"
+
+
 def test_an_edit_that_deletes_much_asks_first() -> None:
     long = "def f(x):‸\n" + "".join(f"    print({i})\n" for i in range(9)) + "    return x\n"
     short = "def f(x):\n    return x"

@@ -159,7 +159,11 @@ def rebased(old: Document, new: Document, patch: Patch) -> tuple[Edit, ...] | No
     if by is None:
         return None
     new = new.seen_at(start + by, end + by)
-    own = [Edit(each.start + by, each.end + by, each.text) for each in patch.edits if start <= each.start <= end]
+    own = [
+        Edit(each.start + by, each.end + by, each.text)
+        for each in patch.edits
+        if start <= each.start <= end and not set(filter(None, each.text.splitlines())) <= set(patch.imports)
+    ]
     edits = [*imports.insertion(new, imports.lacking(new, patch.imports)), *own]
     if error_count(new.edited(edits)) > error_count(new):
         return None

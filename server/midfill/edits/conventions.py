@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from midfill.document import Document
-from midfill.syntax import Definition, doc_of, parameters
+from midfill.syntax import Definition, definitions, doc_of, parameters
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,13 @@ class Facts:
 
 
 def facts_of(document: Document, definition: Definition) -> Facts:
-    code = document.text.slice(definition.name_end, definition.end)
-    returns = re.search(r"\b(?:return|yield)\b[ \t]*[^;\s]|=>|->(?! *(?:None|\(\))\b)", code) is not None
+    text = document.text
+    code = text.slice(definition.name_end, definition.end)
+    begins = definition.end if definition.body_start is None else definition.body_start
+    head, body = text.slice(definition.name_end, begins), _told(document, definition, begins)
+    # Arrows of a body are those of what it calls or passes on.
+    arrow = re.search(r"->(?! *(?:None|\(\))\b)", head) or ("=>" in head and not body.startswith("{"))
+    returns = bool(arrow) or re.search(r"\b(?:return|yield)\b[ \t]*[^;\s]|\A\s*=>", body) is not None
     if document.language is not None and (implicit := _RETURNS.get(document.language.id)):
         returns = returns or implicit.match(definition.name + code) is not None
     words = None
@@ -120,7 +125,30 @@ def facts_of(document: Document, definition: Definition) -> Facts:
         start, end = doc_of(document, definition) or (definition.end, definition.end)
         bare = document.text.slice(definition.start, start) + document.text.slice(end, definition.end)
         words = frozenset(re.findall(r"\w+", bare if start >= definition.start else code))
-    return Facts(parameters(document, definition), returns, _RAISES.search(code) is not None, words)
+    raises = _RAISES.search(_told(document, definition, definition.name_end)) is not None
+    return Facts(parameters(document, definition), returns, raises, words)
+
+
+def _told(document: Document, definition: Definition, start: int) -> str:
+    """A body's code without comments, strings and the functions inside of it."""
+    code = bytearray(document.text.data[start : definition.end])
+    for each in definitions(document, (start, definition.end)):
+        if definition.kind != "class" and start <= each.start and each.end <= definition.end:
+            code[each.start - start : each.end - start] = b" " * (each.end - each.start)
+    language = document.language
+    if language is None:
+        return code.decode("utf-8", "replace")
+    quotes = "|".join(rf"{re.escape(each)}.*?{re.escape(each)}" for each in language.multiline_quotes)
+    short = "|".join(rf"{each}(?:\\.|[^{each}\\\n])*{each}" for each in language.quotes if each in "\"'")
+    comments = "|".join(rf"{re.escape(each)}[^\n]*" for each in language.line_comments)
+    block = (
+        language.block_comment
+        and rf"{re.escape(language.block_comment[0])}.*?{re.escape(language.block_comment[1])}"
+    )
+    marks = "|".join(filter(None, (quotes, short, block, comments)))
+    return (
+        re.sub(rf"(?s:{marks})", "", code.decode("utf-8", "replace")) if marks else code.decode("utf-8", "replace")
+    )
 
 
 _RAISES = re.compile(r"\b(?:raise|throw|throws|panic!?|unwrap|expect|assert\w*!?)\b|\bErr\(|\?;|(?<![.\w])error\(")
