@@ -692,6 +692,12 @@ def test_ends_where_the_text_behind_the_cursor_closes_the_bracket_after_a_blank(
     check(before="const { ‸ } = props;\n", model="a } = this.props;", after="const { a‸ } = props;\n", path="a.ts")
 
 
+def test_ends_where_the_text_behind_the_cursor_closes_the_string() -> None:
+    check(before='foo("‸", 1)\n', model='bar", 2)', after='foo("bar‸", 1)\n')
+    check(before="a['‸'] = 1;\n", model="it\\'s'] = 2;", after="a['it\\'s‸'] = 1;\n", path="a.ts")
+    check(before="x = ‸'b' + c\n", model="f('a') + ", after="x = f('a') +‸'b' + c\n")
+
+
 def test_ends_where_the_text_behind_the_cursor_closes_the_type_or_the_tag() -> None:
     check(before="M<S, ‸> m = null;\n", model="I> m = new H<>();", after="M<S, I‸> m = null;\n", path="A.java")
     check(before="let v: Vec<‸>;\n", model="Vec<i32>> = x;", after="let v: Vec<Vec<i32>‸>;\n", path="a.rs")

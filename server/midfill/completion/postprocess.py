@@ -11,6 +11,7 @@ from midfill.text import TAB, columns, indentation, is_blank
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _QUOTES = "\"'`"
 _CLOSERS = "".join(_PAIRS) + _QUOTES
+_CHARACTER = re.compile(r"\\.|.")
 _ARROW = re.compile("[-=]>")
 # Lines that do not lead onto the code right below by then never will.
 _LEADING = 8
@@ -74,14 +75,22 @@ def fits(suggestion: str, tail: str) -> Iterator[tuple[str, int]]:
         kept = suggestion[: len(suggestion) - length]
         if suggestion.endswith(tail[:length]) and unclosed(kept) <= unclosed(suggestion):
             yield kept, 0
+    brought = _brought(suggestion, tail)
+    whole = suggestion, len(tail[:brought].encode("utf-8", "surrogatepass"))
+    if brought == len(tail):
+        yield whole
     if tail.strip(_CLOSERS + ";,: ") and (over := _over(suggestion, tail)) is not None:
         yield suggestion[:over].rstrip(), 0
-    yield suggestion, len(tail[: _brought(suggestion, tail)].encode("utf-8", "surrogatepass"))
+    if brought < len(tail):
+        yield whole
 
 
 def _over(suggestion: str, tail: str) -> int | None:
-    """Where a suggestion closes what the first character of `tail`, a bracket, closes already."""
+    """Where a suggestion closes what the first character of `tail`, a bracket or a quote, closes already."""
     closer = tail.lstrip()[:1]
+    if closer and closer in _QUOTES:
+        # What is escaped closes nothing.
+        return next((each.start() for each in _CHARACTER.finditer(suggestion) if each[0] == closer), None)
     # Between other brackets these two are less and greater.
     pairs = {">": "<"} if closer == ">" else _PAIRS
     depth = 0
