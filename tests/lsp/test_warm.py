@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any, cast
 
 import pytest
+from lsprotocol import types
 
+from conftest import HERE
 from midfill.completion import Completion
 from midfill.config import Config
 from midfill.document import Document
 from midfill.engine.base import When
 from midfill.lsp import warm
+from midfill.lsp.completion import suggest
+from midfill.lsp.feedback import Feedback
 from midfill.lsp.server import Server
 from midfill.lsp.warm import Warmth
+
+sys.path.insert(0, str(HERE.parent / "unit"))
+
+from scripted import ScriptedEngine
 
 
 class Told:
@@ -67,3 +76,23 @@ async def test_a_place_that_waits_to_be_read_is_not_begun_again(told: Told) -> N
     warmth.looked_at(told.document.uri, 4)
     await asyncio.sleep(0.05)
     assert (told.urgent, told.ahead) == ([(4, "soon")], 1)
+
+
+async def test_what_is_read_ahead_is_where_the_cursor_is_and_not_where_the_menu_would_put_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(warm, "PAUSE", 0.01)
+    monkeypatch.setattr(warm, "_on_battery", lambda: False)
+    engine = ScriptedEngine([".items"])
+    server = Server(lambda _: engine)
+    server.protocol.server_capabilities = types.ServerCapabilities()
+    document = Document.open("file:///a.py", None, 1, "x = s\nyyyy = 2\n")
+    server.documents[document.uri] = document
+    at = types.Position(0, 5)
+    selected = types.SelectedCompletionInfo(types.Range(types.Position(0, 4), at), "selection")
+    (item,) = await suggest(server, Feedback(server), document, at, False, selected)
+    assert item.insert_text == "selection.items"
+    while not engine.warmed:
+        await asyncio.sleep(0.01)
+    assert engine.warmed[0].prompt[-1].text == "x = s"
+    server.warm.stop()

@@ -110,7 +110,7 @@ async def _run(
 
     `selected` is what the client's menu would insert: the completion goes on from there, as if it was accepted.
     """
-    cursor = document.text.offset(convert.position(at), server.encoding)
+    cursor = there = document.text.offset(convert.position(at), server.encoding)
     if selected is not None:
         start, end = convert.offsets(document.text, selected.range, server.encoding)
         document = document.edited([Edit(start, end, selected.text)])
@@ -138,6 +138,9 @@ async def _run(
         running.waiting -= 1
     if completion.outcome == "cancelled":
         completion = replace(completion, reason="superseded")
+    elif selected is not None:
+        # The user may still choose something else.
+        server.warm.looked_at(document.uri, there)
     else:
         server.warm.completed(document, completion)
     server.explain(completion, document, at)
