@@ -297,6 +297,23 @@ def test_an_answer_with_other_tabs_or_line_ends_follows_the_files() -> None:
     )
 
 
+def test_tabs_of_an_answer_become_the_files_spaces() -> None:
+    edit(
+        "class A:\n    def f(self, a):‸\n        return a\n",
+        "refactor",
+        "def f(self, a):\n\tif a:\n\t\treturn 1\n\treturn a\n",
+        after="class A:\n    def f(self, a):\n        if a:\n            return 1\n        return a\n",
+    )
+    # One line tells nothing, and Go has tabs.
+    edit(
+        "package a\n\nfunc F() {‸ g() }\n",
+        "refactor",
+        "func F() {\n\tg(1)\n}",
+        after="package a\n\nfunc F() {\n\tg(1)\n}\n",
+        path="a.go",
+    )
+
+
 def test_spaces_in_a_string_stay_where_code_has_tabs() -> None:
     yaml = "\tx := `\nkey:\n    sub: 1\n\t`\n"
     edit(

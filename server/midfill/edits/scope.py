@@ -38,8 +38,7 @@ class Scope:
             return ""
         code = code.replace("\r\n", "\n").replace("\r", "\n")
         code = dedent(code.strip("\n") + "\n")[0]
-        if self.uses_tabs:
-            code = _with_tabs(code, self.code)
+        code = _with_tabs(code, self.code) if self.uses_tabs else _with_spaces(code, self.code)
         code = indent(code, self.indentation)
         if not self.code.endswith("\n"):
             code = code.rstrip("\n")
@@ -175,3 +174,10 @@ def _with_tabs(code: str, old: str) -> str:
     # A comment's ` *` is one space more than its line has.
     unit = min((width for width in widths.values() if width > 1), default=4)
     return "".join("\t" * (widths[line] // unit) + line[widths[line] // unit * unit :] for line in lines)
+
+
+def _with_spaces(code: str, old: str) -> str:
+    """Spaces for the tabs of a model that indents by them, as many as the old code has; it may have none."""
+    widths = (len(line) - len(line.lstrip(" ")) for line in old.split("\n") if not is_blank(line))
+    unit = min((width for width in widths if width > 1), default=0)
+    return re.sub(r"^\t+", lambda tabs: " " * unit * len(tabs[0]), code, flags=re.MULTILINE) if unit else code
