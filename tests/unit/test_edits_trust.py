@@ -298,14 +298,14 @@ def test_a_name_that_was_undefined_before_may_stay() -> None:
 
 
 def test_a_checker_that_is_there_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    from midfill.edits import verify
+    from midfill.edits import python
 
     source = "def f(a):‸\n    return a\n"
     answer = "def f(a):\n    if (a, 'always true'):\n        return 1\n    return a"
     result, _, _ = run(source, "refactor", answer)
     assert result.reason is not None
     assert "A checker says: F634" in result.reason
-    monkeypatch.setattr(verify, "_ruff", lambda: None)
+    monkeypatch.setattr(python, "_ruff", lambda: None)
     result, _, _ = run(source, "refactor", answer)
     assert result.reason is None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from midfill.document import Document
-from midfill.edits import imports, prompt, surroundings, verify
+from midfill.edits import imports, prompt, python, surroundings
 from midfill.edits.scope import WHOLE, scope_of
 from midfill.edits.work import Asking, Patch, Wish
 from midfill.errors import EditRejected
@@ -364,4 +364,4 @@ def _refused(target: Target, patch: Patch, body: str, name: str) -> str | None:
     defined = {each.name for each in definitions(after) if each.kind != "method"}
     if target.framework.name != "rust" and name in defined:
         return f"The answer defines `{name}` itself; it must test the one that is imported."
-    return verify.python_refused(before, after)
+    return python.refused(before, after)

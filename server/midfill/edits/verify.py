@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import re
-import shutil
-import subprocess
-import sys
-import warnings
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 from midfill.document import Document
-from midfill.edits import imports
+from midfill.edits import imports, python
 from midfill.edits.actions import Check
 from midfill.edits.scope import Scope
 from midfill.syntax import Definition, Token, code_tokens, definitions, doc_of, error_count, parameters
@@ -91,9 +84,6 @@ _MARKERS = re.compile(
     r"|<(?:fim_(?:prefix|suffix|middle|pad)|start_of_turn|end_of_turn|file_sep|repo_name)>",
     re.MULTILINE,
 )
-# A fatal rule each: syntax, comparisons and tests that are always wrong, misplaced statements, undefined names.
-_RUFF_RULES = "E9,F63,F7,F82"
-_RUFF_SECONDS = 5
 # Lines. What is shorter may shrink as it likes.
 _SHORT = 6
 
@@ -132,7 +122,7 @@ def refused(before: Document, scope: Scope, code: str, rules: Rules, added: Sequ
     after = before.edited([edit])
     if error_count(after) > error_count(before):
         return "The code has a syntax error."
-    if message := _no_longer_compiles(before, after):
+    if message := python.no_longer_compiles(before, after):
         return message
     return (
         _vanished(before, after, scope, rules)
@@ -168,19 +158,7 @@ def head_to_keep(document: Document, scope: Scope, rules: Rules) -> str:
 def _with_imports_refused(before: Document, after: Document) -> str | None:
     if error_count(after) > error_count(before):
         return "The imports have a syntax error."
-    return python_refused(before, after)
-
-
-def python_refused(before: Document, after: Document) -> str | None:
-    """What a Python file that was right before is not any more: compiled, and free of names that are nowhere."""
-    if before.language is None or before.language.id != "python" or compile_error(before.code):
-        return None
-    if message := _no_longer_compiles(before, after):
-        return message
-    unknown = (imports.unbound(after.code) or set()) - (imports.unbound(before.code) or set())
-    if unknown:
-        return f"The name `{min(unknown)}` is defined nowhere; define it, or use what there is."
-    return _ruff_refused(before.code, after.code)
+    return python.refused(before, after)
 
 
 def docstring_refused(before: Document, definition: Definition, edit: Edit) -> str | None:
@@ -205,58 +183,18 @@ def annotations_refused(before: Document, edit: Edit, added: Sequence[str]) -> s
     after = before.edited([edit])
     if error_count(after) > error_count(before):
         return "The code has a syntax error."
-    if _without_annotations(before.code) != _without_annotations(after.code):
-        return "The edit would change more than annotations."
-    for old, new in zip(_annotations(before.code), _annotations(after.code), strict=True):
-        if old is not None and (new is None or ast.dump(old) != ast.dump(new)):
-            return f"`{ast.unparse(old)}` is annotated already; keep it as it is."
-    return _unready(after, edit) or python_refused(before, before.edited(imports.together(before, edit, added)))
-
-
-def _annotations(code: str) -> list[ast.expr | None]:
-    """The annotation of each parameter and result in Python code that parses, None where there is none."""
-    return [
-        node.annotation if isinstance(node, ast.arg) else node.returns
-        for node in ast.walk(ast.parse(code))
-        if isinstance(node, ast.arg | ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-
-
-def _unready(after: Document, edit: Edit) -> str | None:
-    """An annotation is evaluated with its function, when a class around or below is not there yet."""
-    if re.search(r"^from __future__ import [^\n]*\bannotations\b", after.code, re.MULTILINE):
-        return None
-    bare = re.sub(r"\"[^\"\n]*\"|'[^'\n]*'|=[^,)]*", "", edit.text)
-    words = set(re.findall(r"(?<![.\w])\w+", bare))
-    for each in definitions(after):
-        later = edit.start < each.start or (each.start <= edit.start <= each.end)
-        if each.kind == "class" and later and each.name in words:
-            return f"`{each.name}` is not there yet when the annotation is evaluated; write it in quotes."
-    return None
+    return (
+        python.more_than_annotations(before, after)
+        or python.reannotated(before, after)
+        or python.unready(after, edit)
+        or python.refused(before, before.edited(imports.together(before, edit, added)))
+    )
 
 
 def deletes_much(scope: Scope, code: str, share: int) -> bool:
     """Whether more than `share` percent of the lines would be gone, so that a user should look at it first."""
     old, new = (sum(not is_blank(line) for line in text.split("\n")) for text in (scope.code, code))
     return old >= _SHORT and (old - new) * 100 > share * old
-
-
-def compile_error(source: str) -> str | None:
-    """What Python's compiler says against a file."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(source, "<edit>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return getattr(error, "msg", None) or str(error)
-    return None
-
-
-def _no_longer_compiles(before: Document, after: Document) -> str | None:
-    if before.language is None or before.language.id != "python" or compile_error(before.code):
-        return None
-    message = compile_error(after.code)
-    return f"The code does not compile: {message}." if message else None
 
 
 def _end(before: Document, after: Document, scope: Scope) -> int:
@@ -431,9 +369,8 @@ def _names_only(before: Document, after: Document, scope: Scope) -> str | None:
         if other in had or list(renamed.values()).count(other) > 1:
             return f"`{other.decode('utf-8', 'replace')}` is a name already."
     names = {name.decode("utf-8", "replace"): other.decode("utf-8", "replace") for name, other in renamed.items()}
-    if before.language is not None and before.language.id == "python" and not _only_renamed(before, after, names):
-        return "A variable's name must change everywhere, and nothing else may, such as an argument's keyword."
-    return None
+    is_python = before.language is not None and before.language.id == "python"
+    return python.more_than_renamed(before, after, names) if is_python else None
 
 
 def _renamed_inside(string: bytes, renamed: Mapping[bytes, bytes]) -> bytes:
@@ -449,22 +386,6 @@ def _renamed_inside(string: bytes, renamed: Mapping[bytes, bytes]) -> bytes:
         return re.sub(rb"(?<![.\w])\w+", lambda word: renamed.get(word[0], word[0]), match[0])
 
     return inside.sub(new, string)
-
-
-def _only_renamed(before: Document, after: Document, names: Mapping[str, str]) -> bool:
-    """Whether Python sees no other difference than the names of variables; also where its code has an error."""
-    try:
-        old, new = ast.parse(before.code), ast.parse(after.code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return True
-    for node in ast.walk(old):
-        for name in ("id", "arg", "name", "rest"):
-            is_variable = not isinstance(node, ast.keyword | ast.alias | ast.FunctionDef | ast.ClassDef)
-            if is_variable and getattr(node, name, None) in names:
-                setattr(node, name, names[getattr(node, name)])
-        if isinstance(node, ast.Global | ast.Nonlocal):
-            node.names = [names.get(each, each) for each in node.names]
-    return ast.dump(old) == ast.dump(new)
 
 
 def _leaves(document: Document) -> list[Token]:
@@ -492,9 +413,7 @@ def _nothing(before: Document, after: Document, scope: Scope) -> str | None:
 
 def _annotations_only(before: Document, after: Document, scope: Scope) -> str | None:
     """Of Python code, whose own tree says so."""
-    if _without_annotations(before.code) != _without_annotations(after.code):
-        return "The edit would change more than annotations."
-    return None
+    return python.more_than_annotations(before, after)
 
 
 def _parses(before: Document, after: Document, scope: Scope) -> str | None:
@@ -510,53 +429,3 @@ _CHECKS = {
     "annotations": _annotations_only,
     "parses": _parses,
 }
-
-
-@cache
-def _ruff() -> str | None:
-    """The checker, if the user has it: beside this Python, or on the path."""
-    beside = Path(sys.executable).with_name("ruff")
-    return str(beside) if beside.is_file() else shutil.which("ruff")
-
-
-def _ruff_refused(before: str, after: str) -> str | None:
-    """A fatal finding that was not there before. Optional: without ruff there is none."""
-    if _ruff() is None or not (found := _ruff_findings(after)):
-        return None
-    new = Counter(found) - Counter(_ruff_findings(before))
-    return f"A checker says: {next(iter(new))}." if new else None
-
-
-def _ruff_findings(source: str) -> list[str]:
-    # Isolated: no configuration of the workspace is read, which may be a stranger's.
-    command = [_ruff() or "", "check", "--isolated", "--no-cache", "--quiet", "--output-format=concise"]
-    command += [f"--select={_RUFF_RULES}", "--stdin-filename=edit.py", "-"]
-    try:
-        done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=_RUFF_SECONDS)
-    except (OSError, subprocess.SubprocessError, UnicodeEncodeError):
-        return []
-    lines = done.stdout.decode("utf-8", "replace").splitlines()
-    return [line.split(": ", 1)[1] for line in lines if line.startswith("edit.py:") and ": " in line]
-
-
-def _without_annotations(code: str) -> str | None:
-    """Python's tree of the code as text, as if nothing were annotated; None for code that does not parse."""
-    try:
-        tree = ast.parse(code)
-        return ast.dump(_Bare().visit(tree))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-class _Bare(ast.NodeTransformer):
-    def visit_arg(self, node: ast.arg) -> ast.arg:
-        node.annotation = node.type_comment = None
-        return node
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.returns = node.type_comment = None
-        return self.generic_visit(node)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        node.returns = node.type_comment = None
-        return self.generic_visit(node)
