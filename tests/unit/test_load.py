@@ -17,13 +17,14 @@ def quiet(message: str, percentage: int | None) -> None:
 
 async def test_every_editor_is_answered_and_counted() -> None:
     async with running(Server(answer=says("x"), models=("qwen2.5-coder",))) as server:
-        plan = load.Plan(server.url, "qwen2.5-coder", editors=20, seconds=1.5, every=0.15)
+        plan = load.Plan(server.url, "qwen2.5-coder", editors=20, seconds=4.0, every=0.15)
         found = await load.run(plan, quiet)
     assert found["lost"] == 0
     assert found["requests"] == len(server.asked) >= 20
     # Each is a window of its own to a load balancer.
     assert len({head["x-session-id"] for head in server.heads}) == 20
-    assert 0 < found["p50"] <= found["p95"] <= found["worstEditorP95"]
+    assert 0 < found["p50"] <= found["p95"]
+    assert found["worstEditorP95"] is None or found["p95"] <= found["worstEditorP95"]
     assert found["evaluatedP95"] == 2
     assert "0 lost" in load.report(found)
 

@@ -159,10 +159,15 @@ def rebased(old: Document, new: Document, patch: Patch) -> tuple[Edit, ...] | No
     if by is None:
         return None
     new = new.seen_at(start + by, end + by)
+
+    def imports_only(edit: Edit) -> bool:
+        lines = [line for line in edit.text.splitlines() if line]
+        return bool(lines) and set(lines) <= set(patch.imports)
+
     own = [
         Edit(each.start + by, each.end + by, each.text)
         for each in patch.edits
-        if start <= each.start <= end and not set(filter(None, each.text.splitlines())) <= set(patch.imports)
+        if start <= each.start <= end and not imports_only(each)
     ]
     edits = [*imports.insertion(new, imports.lacking(new, patch.imports)), *own]
     if error_count(new.edited(edits)) > error_count(new):
