@@ -74,7 +74,8 @@ def has_tiles() -> bool:
     """Whether llama.cpp would use the processor's matrix unit (Intel's AMX).
 
     It must not: its tiles' configuration is optimized away by some compilers, and the first evaluation ends the
-    process (llama.cpp, pull request 26954). What else it repacks the weights for gains next to nothing.
+    process (llama.cpp, pull request 26954). What else it repacks the weights for makes reading faster
+    by a fifth at most, and writing not at all.
     """
     return "AMX_INT8 = 1" in _library().llama_print_system_info().decode()
 
