@@ -89,6 +89,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e9, help="ask no more cases after so many minutes")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if unknown := [kind for kind in options.kinds if kind not in KINDS]:
+        sys.exit(f"There is no kind {unknown[0]!r}; choose from {', '.join(KINDS)}.")
     cases = [case for kind in options.kinds for case in KINDS[kind](options.data)[: options.limit]]
     kept = {"midfill": Kept("midfill", _key()), "raw": Kept("raw", RECIPE)}
     if options.minutes:

@@ -122,11 +122,12 @@ class EmbeddedEngine:
 
         def wait_from_now() -> None:
             nonlocal timer
-            if request.deadline_ms is not None and not own.cancelled:
-                timer = loop.call_later(request.deadline_ms / 1000, give_up)
+            if deadline is not None and not own.cancelled:
+                timer = loop.call_later(deadline / 1000, give_up)
 
         # Who has just opened the editor waits for the model and then wants the suggestion.
-        worker.when_loaded(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(wait_from_now))
+        if (deadline := request.deadline_ms) is not None:
+            worker.when_loaded(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(wait_from_now))
         usage, finish = Usage(), None
         try:
             while (item := await chunks.get()) is not None:
