@@ -15,19 +15,6 @@ from midfill.models import families, gguf
 
 PREFIX, SUFFIX = "def f(", "\n    pass\n"
 SYSTEM, USER = "You are a helpful assistant.", "Write a function that adds two numbers."
-# Architectures whose state has no end that could be cut off: each keystroke would read everything again.
-_RECURRENT = (
-    "mamba",
-    "mamba2",
-    "rwkv6",
-    "rwkv7",
-    "jamba",
-    "falcon-h1",
-    "granitehybrid",
-    "qwen3next",
-    "lfm2",
-    "plamo2",
-)
 # What converters call the tokens around a hole, now and formerly.
 _HOLE_KEYS = ("fim_pre", "fim_suf", "fim_mid", "prefix", "suffix", "middle")
 
@@ -97,7 +84,7 @@ def _form(
             f"Choose instead {families.recommended('complete')}."
         )
         return None
-    if metadata.get("general.architecture") in _RECURRENT:
+    if metadata.get("general.architecture") in families.RECURRENT:
         problems.append(
             "The model's architecture is recurrent: it would read everything again at each keystroke. Choose for "
             f"completion {families.recommended('complete')}."

@@ -122,6 +122,17 @@ MADE: list[tuple[str, str, list[str], str, list[str], str | None, str, list[str]
         ["<|endoftext|>", "<file_sep>"],
     ),
     ("refact", "Refact", STAR, "refact", ["complete"], "PSM", STAR_PROMPT, STAR[:1]),
+    # Made from a general model, and not trained to fill holes.
+    (
+        "llama",
+        "Deepseek Coder 7b Instruct v1.5",
+        DEEPSEEK,
+        "deepseek-coder-v1.5",
+        ["edit"],
+        None,
+        "",
+        ["<｜end▁of▁sentence｜>", "<|EOT|>"],
+    ),
     (
         "llama",
         "Mellum-4b-base",
@@ -168,6 +179,7 @@ PIECES: list[tuple[str, str, list[str], str, list[str], str | None, str, list[st
         ["</s>", "▁<EOT>"],
     ),
     ("llama", "codellama_codellama-34b-instruct-hf", [], "codellama-python", ["edit"], None, "", ["</s>"]),
+    ("llama", "CodeLlama-70b-Instruct-hf", ["<step>"], "codellama-70b", ["edit"], None, "", ["</s>", "<step>"]),
     # Its vocabulary has the tokens, but it was not trained to fill holes.
     ("llama", "CodeLlama-7b-Python-hf", LLAMA, "codellama-python", [], None, "", ["</s>"]),
     ("llama", "WizardCoder-Python-13B-V1.0", [], "wizardcoder", ["edit"], None, "", ["</s>"]),
@@ -192,6 +204,16 @@ PIECES: list[tuple[str, str, list[str], str, list[str], str | None, str, list[st
         ["</s>"],
     ),
     ("gemma", "codegemma-2b", GEMMA, "codegemma", ["complete"], "PSM", QWEN_PROMPT, ["</s>", *GEMMA[1:6]]),
+    (
+        "gemma",
+        "Codegemma 1.1 7b It",
+        GEMMA,
+        "codegemma-it",
+        ["edit"],
+        None,
+        "",
+        ["</s>", "<eos>", "<end_of_turn>"],
+    ),
     ("gemma3", "gemma-3-270m-it", GEMMA[-2:], "gemma-3", ["explain"], None, "", ["</s>", "<end_of_turn>"]),
 ]
 
@@ -409,6 +431,63 @@ def test_a_code_llama_without_its_tokens_is_for_editing_only(tmp_path: Path) -> 
     assert inspection.inspect(file)["roles"] == ["edit"]
 
 
+@pytest.mark.parametrize(
+    ("architecture", "name", "control"),
+    [
+        ("qwen2", "CodeQwen1.5 7B Chat", [*SMOL, *STAR[1:4]]),
+        ("qwen2", "Qwen1.5 7B Chat", SMOL),
+        ("qwen3", "Foobar 8B Coder", QWEN),
+        ("qwen3", "Foobar 8B", QWEN),
+        ("qwen2", "DeepSeek R1 Distill Qwen 7B", ["<｜User｜>", "<｜Assistant｜>", *QWEN[3:]]),
+        ("llama", "Yi Coder 9B Chat", [*SMOL, *STAR[1:4]]),
+        ("llama", "Mistral 7B Instruct v0.3", ["[INST]", "[/INST]", "[PREFIX]", "[MIDDLE]", "[SUFFIX]"]),
+        ("llama", "OpenCoder 8B Instruct", SMOL),
+        ("phi3", "Phi 4", [*SMOL, *QWEN[3:]]),
+        ("granite", "Granite 3.3 8b Instruct", STAR),
+        ("deepseek2", "DeepSeek V2 Lite Chat", DEEPSEEK[:4]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_model_that_only_looks_like_a_family_is_refused(
+    architecture: str, name: str, control: list[str]
+) -> None:
+    metadata = {"general.architecture": architecture, "general.name": name, "tokenizer.chat_template": "x"}
+    with pytest.raises(UsageError, match=r"may be of none that Midfill knows.*`--family` with one of: "):
+        families.detect(metadata, {token: n for n, token in enumerate(control)})
+
+
+def test_words_of_two_names_make_no_family() -> None:
+    metadata = {"general.architecture": "qwen2", "general.name": "My Qwen2.5", "general.basename": "Coder-Free"}
+    assert families.detect(metadata, {token: n for n, token in enumerate(QWEN)}).family.name == "qwen2.5"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options", "reason"),
+    [
+        ("llama", {"general.type": "adapter", "general.name": "codellama lora"}, r"no model.*\(adapter\)"),
+        ("clip", {"general.type": "mmproj"}, r"no model.*\(mmproj\)"),
+        ("clip", {}, r"no model.*\(clip\)"),
+        ("qwen3", {"qwen3.pooling_type": 3, "general.name": "Qwen3 Something"}, "compares texts"),
+        ("qwen3", {"general.name": "Qwen3 Reranker 0.6B"}, "compares texts"),
+        ("", {"split.no": 1, "split.count": 3}, "part 2 of 3.*name the first"),
+        ("llama", {"general.name": "WizardCoder"}, "no vocabulary"),
+    ],
+)
+def test_what_holds_no_model_that_writes_is_refused_whatever_it_is_called(
+    architecture: str, options: dict[str, Any], reason: str
+) -> None:
+    metadata = {"general.architecture": architecture, "general.name": "Qwen2.5-Coder 7B", **options}
+    vocabulary = {} if "no" in reason else {token: n for n, token in enumerate(QWEN)}
+    for family in (None, "qwen2.5-coder"):
+        with pytest.raises(UsageError, match=reason):
+            families.detect(metadata, vocabulary, family)
+
+
+def test_a_recurrent_model_does_not_complete_when_it_is_added(tmp_path: Path) -> None:
+    file = write(tmp_path / "m.gguf", "qwen3next", "Qwen3-Coder-Next", QWEN)
+    assert families.detect(*gguf.header(file)).roles == ("edit",)
+
+
 def test_a_recurrent_model_does_not_complete(tmp_path: Path) -> None:
     file = write(tmp_path / "m.gguf", "qwen3next", "Qwen3-Coder-Next", QWEN)
     found = inspection.inspect(file)
@@ -523,6 +602,11 @@ def test_the_family_knows_what_its_system_says_where_nobody_does(family: str, st
         ),
         ("codellama", "[INST] <<SYS>>\nSys\n<</SYS>>\n\nHello [/INST]Hi </s><s>[INST] U [/INST]"),
         (
+            "codellama-70b",
+            "Source: system\n\n Sys <step> Source: user\n\n Hello <step> Source: assistant\n"
+            "Destination: user\n\n Hi <step> Source: user\n\n U <step> Source: assistant\nDestination: user\n\n ",
+        ),
+        (
             "deepseek-coder",
             "Sys\n### Instruction:\nHello\n### Response:\nHi\n<|EOT|>\n### Instruction:\nU\n### Response:\n",
         ),
@@ -578,6 +662,24 @@ def test_a_template_that_knows_no_system_gets_its_words_with_the_users() -> None
     parts = chat.conversation(templated(NO_SYSTEM), TURNS, "")
     assert flat(parts) == "<s><user>Sys\n\nHello</s><assistant>Hi</s><user>U</s>"
     assert [part.text for part in parts if not part.control] == ["Sys", "Hello", "Hi", "U", ""]
+
+
+@pytest.mark.parametrize(
+    ("asks", "begun"),
+    [
+        ("<think>\n", "<think>\n\n</think>\n\n"),
+        ("<think>", "<think>\n\n</think>\n\n"),
+        ("<seed:think>", "<seed:think>\n\n</seed:think>\n\n"),
+        ("<think>\n\n</think>\n\n", "<think>\n\n</think>\n\n"),
+        ("", ""),
+    ],
+)
+def test_an_answer_that_is_begun_is_no_part_of_the_thinking(asks: str, begun: str) -> None:
+    """As in the templates of Qwen3-Thinking, DeepSeek-R1 and Seed-OSS, which ask for thinking whatever is told."""
+    source = CHATML.replace("assistant\n", f"assistant\n{asks}")
+    assert flat(chat.conversation(templated(source), TURNS, "```python\n")).endswith(
+        f"<|im_start|>assistant\n{begun}```python\n"
+    )
 
 
 def test_the_familys_own_marks_stand_in_for_a_template_that_fails() -> None:

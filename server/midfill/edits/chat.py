@@ -83,12 +83,22 @@ CHATS = {
             " </s>",
         ),
     ),
+    # Model card codellama/CodeLlama-70b-Instruct-hf.
+    "codellama-70b": Chat(
+        "Source: system\n\n {system} <step> Source: user\n\n {user} <step> ",
+        "Source: user\n\n {user} <step> ",
+        "Source: assistant\nDestination: user\n\n ",
+        " <step> ",
+    ),
     # Model card deepseek-ai/deepseek-coder-6.7b-instruct, and llama.cpp's src/llama-chat.cpp.
-    "deepseek-coder": Chat(
-        "{system}\n### Instruction:\n{user}\n",
-        "### Instruction:\n{user}\n",
-        "### Response:\n",
-        "\n<|EOT|>\n",
+    **dict.fromkeys(
+        ("deepseek-coder", "deepseek-coder-v1.5"),
+        Chat(
+            "{system}\n### Instruction:\n{user}\n",
+            "### Instruction:\n{user}\n",
+            "### Response:\n",
+            "\n<|EOT|>\n",
+        ),
     ),
     # Model card deepseek-ai/DeepSeek-Coder-V2-Lite-Instruct.
     "deepseek-coder-v2": Chat(
@@ -109,12 +119,15 @@ CHATS = {
         "<|eot_id|>",
     ),
     # Google's "Gemma formatting and system instructions": the system's words are the beginning of the user's.
-    "gemma-3": Chat(
-        _GEMMA.replace("{user}", "{system}\n\n{user}"),
-        _GEMMA,
-        "<start_of_turn>model\n",
-        "<end_of_turn>\n",
-        system=False,
+    **dict.fromkeys(
+        ("gemma-3", "codegemma-it"),
+        Chat(
+            _GEMMA.replace("{user}", "{system}\n\n{user}"),
+            _GEMMA,
+            "<start_of_turn>model\n",
+            "<end_of_turn>\n",
+            system=False,
+        ),
     ),
     # The template in Gemma 4's files.
     "gemma-4": Chat(
@@ -154,6 +167,7 @@ def conversation(info: ModelInfo, turns: Sequence[Turn], answer: str) -> tuple[P
 
 # Where the text of turn number n is to stand, in characters that no template has.
 _PLACE = "\ue000{}\ue001"
+_THINKS = re.compile(r"<(think|thought|seed:think)>\s*\Z")
 _PLACES = re.compile("\ue000([0-9]+)\ue001")
 
 
@@ -200,13 +214,18 @@ def _rendered(template: Template, speakers: tuple[Speaker, ...]) -> tuple[str, s
     messages = [(speaker, _PLACE.format(n)) for n, speaker in enumerate(speakers)]
     text, problem = _render(template, messages)
     if _all_there(text, speakers):
-        return text, ""
+        return _thought(text), ""
     if speakers[:2] == ("system", "user"):
         merged = [("user", f"{messages[0][1]}\n\n{messages[1][1]}"), *messages[2:]]
         text, problem = _render(template, merged)
         if _all_there(text, speakers):
-            return text, ""
+            return _thought(text), ""
     return "", problem or "it leaves out what is said"
+
+
+def _thought(text: str) -> str:
+    """Without thinking, where a template lets an answer begin with that, whatever it is told: ours is begun."""
+    return _THINKS.sub(r"<\1>\n\n</\1>\n\n", text)
 
 
 def _all_there(text: str, speakers: Sequence[Speaker]) -> bool:

@@ -166,6 +166,22 @@ FAMILIES = {
             stops=_QWEN_STOPS,
             turn="<|im_end|>",
         ),
+        # Its model card: the one that follows instructions does not complete.
+        Family(
+            "codegemma-it",
+            ("gemma",),
+            ("edit",),
+            8192,
+            "gemma",
+            (7,),
+            "bartowski/codegemma-7b-it-GGUF",
+            "codegemma-7b-it-Q4_K_M.gguf",
+            family="codegemma",
+            needs=("<start_of_turn>", "<end_of_turn>", "<|file_separator|>"),
+            named=r"codegemma[0-9.]*bit\b",
+            stops=("<eos>", "<end_of_turn>"),
+            turn="<end_of_turn>",
+        ),
         Family(
             "codegemma",
             ("gemma",),
@@ -207,6 +223,8 @@ FAMILIES = {
             "qwen2-7b-instruct-q4_k_m.gguf",
             needs=("<|im_start|>",),
             lacks=_QWEN_FIM,
+            # Qwen1.5 and CodeQwen1.5 have the architecture too, and other licences and tokens.
+            named="qwen2",
             template_in_base=True,
             stops=("<|endoftext|>", "<|im_end|>"),
             turn="<|im_end|>",
@@ -222,11 +240,27 @@ FAMILIES = {
             "Qwen/Qwen3-8B-GGUF",
             "Qwen3-8B-Q4_K_M.gguf",
             needs=("<|im_start|>",),
-            named="^(?!.*coder)",
+            named="qwen3(?!.*coder)",
             unmarked="instruct",
             template_in_base=True,
             stops=("<|endoftext|>", "<|im_end|>"),
             turn="<|im_end|>",
+        ),
+        # Its model card: trained to go on with a text only, from DeepSeek LLM.
+        Family(
+            "deepseek-coder-v1.5",
+            ("llama",),
+            ("edit",),
+            4096,
+            "deepseek",
+            (7,),
+            "LoneStriker/deepseek-coder-7b-instruct-v1.5-GGUF",
+            "deepseek-coder-7b-instruct-v1.5-Q4_K_M.gguf",
+            family="deepseek-coder",
+            needs=("<｜end▁of▁sentence｜>",),
+            named=r"deepseekcoder.*v1\.5",
+            stops=_DEEPSEEK_STOPS,
+            turn="<|EOT|>",
         ),
         Family(
             "deepseek-coder",
@@ -271,13 +305,27 @@ FAMILIES = {
             named="^(?!.*(python|34b|70b))",
             stops=("▁<EOT>",),
         ),
+        # It speaks otherwise than the smaller ones.
+        Family(
+            "codellama-70b",
+            ("llama",),
+            ("edit",),
+            16384,
+            "llama2",
+            (70,),
+            "TheBloke/CodeLlama-70B-Instruct-GGUF",
+            "codellama-70b-instruct.Q4_K_M.gguf",
+            family="codellama",
+            named="codellama.*70b",
+            stops=("<step>",),
+        ),
         Family(
             "codellama-python",
             ("llama",),
             ("edit",),
             16384,
             "llama2",
-            (7, 13, 34, 70),
+            (7, 13, 34),
             "TheBloke/CodeLlama-34B-Instruct-GGUF",
             "codellama-34b-instruct.Q4_K_M.gguf",
             family="codellama",
@@ -445,6 +493,18 @@ _FOLLOWS = frozenset(("instruct", "chat", "it", "sft", "dpo", "rlhf", "assistant
 
 _BASE = frozenset(("base", "pretrained", "pt"))
 
+# And of those that measure texts, and write none.
+_MEASURES = frozenset(("embed", "embedding", "embeddings", "reranker", "rerank"))
+
+# Architectures whose state has no end that could be cut off: each keystroke would read everything again.
+RECURRENT = frozenset(
+    (
+        *("mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7", "jamba", "falcon-h1", "granitehybrid"),
+        *("plamo2", "lfm2", "lfm2moe", "nemotron_h", "nemotron_h_moe", "kimi-linear", "qwen3next", "qwen35"),
+        "qwen35moe",
+    )
+)
+
 _NAMES = (
     "general.name",
     "general.basename",
@@ -472,6 +532,8 @@ def detect(metadata: Mapping[str, Any], vocabulary: Mapping[str, int], name: str
 
     Raises `UsageError`, which says what the file does not tell and what to set, or what its vocabulary lacks.
     """
+    if what := _no_model(metadata, vocabulary):
+        raise UsageError(f"The file {what}.")
     if name is not None:
         row = named(name)
         if missing := [text for text in row.needs if text not in vocabulary]:
@@ -480,8 +542,7 @@ def detect(metadata: Mapping[str, Any], vocabulary: Mapping[str, int], name: str
             )
         return _detected(row, metadata, vocabulary)
     architecture = str(metadata.get("general.architecture", ""))
-    words = " ".join(str(metadata.get(key, "")) for key in _NAMES)
-    squeezed = re.sub(r"[^a-z0-9.]", "", words.lower())
+    squeezed = " ".join(_squeezed(str(metadata.get(key, ""))) for key in _NAMES)
     holding = [
         row
         for row in FAMILIES.values()
@@ -490,9 +551,27 @@ def detect(metadata: Mapping[str, Any], vocabulary: Mapping[str, int], name: str
     fitting = [row for row in holding if architecture in row.architectures]
     found = next((row for row in fitting if re.search(row.named, squeezed)), None)
     if found is None:
-        # What fits any vocabulary is not worth naming for another architecture.
-        raise UsageError(_unknown(metadata, fitting or [row for row in holding if row.needs]))
+        # What fits any vocabulary is named only where nothing else fits, and never for another architecture.
+        told = [row for row in fitting or holding if row.needs]
+        raise UsageError(_unknown(metadata, told or fitting))
     return _detected(found, metadata, vocabulary)
+
+
+def _no_model(metadata: Mapping[str, Any], vocabulary: Mapping[str, int]) -> str:
+    """What a file is that holds no model which writes text, as the end of a sentence; empty for a model."""
+    kind = str(metadata.get("general.type", "model"))
+    architecture = str(metadata.get("general.architecture", ""))
+    part, parts = metadata.get("split.no"), metadata.get("split.count")
+    if isinstance(part, int) and part > 0:
+        return f"is part {part + 1} of {parts} of a model: name the first part, with the others in the same folder"
+    if kind != "model" or architecture in ("clip", "controlvector", "imatrix"):
+        what = kind if kind != "model" else architecture
+        return f"is no model but an addition to one ({what}): name the model itself, or choose another"
+    if metadata.get(f"{architecture}.pooling_type") or _words(metadata) & _MEASURES:
+        return "is a model that compares texts and writes none (embedding or reranker): choose another"
+    if not vocabulary:
+        return "has no vocabulary, so nothing can be asked of it: choose another"
+    return ""
 
 
 def _detected(row: Family, metadata: Mapping[str, Any], vocabulary: Mapping[str, int]) -> Detected:
@@ -501,6 +580,8 @@ def _detected(row: Family, metadata: Mapping[str, Any], vocabulary: Mapping[str,
     licence = next((licence for word, licence in row.licences if word in words), row.licence)
     follows = _follows(row, metadata, vocabulary, words)
     roles = {role for role in row.roles if role == "complete" or follows is not False}
+    if metadata.get("general.architecture") in RECURRENT:
+        roles.discard("complete")
     if follows and row.roles == ("complete",) and "tokenizer.chat_template" in metadata:
         roles.add("edit")
     in_order = tuple(role for role in ("complete", "edit", "explain") if role in roles)
@@ -515,13 +596,17 @@ def named(name: str) -> Family:
         raise UsageError(f"There is no model family {name!r}. Choose one of {', '.join(FAMILIES)}.") from None
 
 
+def _squeezed(name: str) -> str:
+    return re.sub(r"[^a-z0-9.]", "", name.lower())
+
+
 def of_name(name: str) -> Family | None:
     """The family of a model of which only the name is known; None where that does not tell."""
-    squeezed = re.sub(r"[^a-z0-9.]", "", name.lower())
+    squeezed = _squeezed(name)
     if "codellama" in squeezed and re.search("python|34b|70b", squeezed):
         return FAMILIES["codellama-python"]
     # A WizardCoder's name does not say what it was made of.
-    known = {re.sub(r"[^a-z0-9.]", "", row.called): FAMILIES[row.called] for row in FAMILIES.values()}
+    known = {_squeezed(row.called): FAMILIES[row.called] for row in FAMILIES.values()}
     return next((known[key] for key in sorted(known, key=len, reverse=True) if key in squeezed), None)
 
 
@@ -569,6 +654,7 @@ def _unknown(metadata: Mapping[str, Any], candidates: list[Family]) -> str:
             f"of: {choices}."
         )
     return (
-        f"The file does not tell its family: {described}, and by its vocabulary it may be of several. Set the "
-        f"family, by `--family` with one of: {choices}."
+        f"The file does not tell its family: {described}. It may be of none that Midfill knows; then choose "
+        "another model. If you know that it was made from one that its vocabulary fits, set the family, by "
+        f"`--family` with one of: {choices}."
     )
