@@ -33,7 +33,7 @@ def info(backend: Backend, role: Role) -> ModelInfo:
     name = _model(backend, role)
     row = families.named(backend.family) if backend.family else families.of_name(name)
     host = urlsplit(backend.url).netloc.rpartition("@")[2]
-    if row is None and name:
+    if name and (row is None or (role != "complete" and row.roles == ("complete",))):
         # The server may know how its model is asked.
         return ModelInfo(f"{name}@{host}", ITS_SERVERS, backend.context, continues=False)
     if row is None:
@@ -41,7 +41,13 @@ def info(backend: Backend, role: Role) -> ModelInfo:
             f"The family of the model at {backend.url} is not known, as none is named. Set midfill.engine.model "
             f"to what the server calls it, or midfill.engine.family to one of {', '.join(families.FAMILIES)}."
         )
-    return ModelInfo(f"{name or row.name}@{host}", row.name, backend.context, stops=row.stops)
+    doubt = (
+        f"The model {name or row.name} at {host} does not know how to complete in the middle of code; set "
+        f"midfill.engine.model to {families.recommended('complete')}."
+        if role == "complete" and "complete" not in row.roles
+        else ""
+    )
+    return ModelInfo(f"{name or row.name}@{host}", row.name, backend.context, stops=row.stops, doubt=doubt)
 
 
 def place(backend: Backend, role: Role) -> Place:

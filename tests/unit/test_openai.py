@@ -756,6 +756,15 @@ def test_a_key_is_not_sent_for_all_to_read(tmp_path: Path, monkeypatch: pytest.M
         ("deepseek-coder:6.7b", "deepseek-coder"),
         ("codellama:13b-code", "codellama"),
         ("codellama/CodeLlama-34b-Instruct-hf", "codellama-python"),
+        ("codellama/CodeLlama-70b-Instruct-hf", "codellama-70b"),
+        ("google/codegemma-7b-it", "codegemma-it"),
+        ("google/codegemma-2b", "codegemma"),
+        ("deepseek-ai/deepseek-coder-7b-base-v1.5", "deepseek-coder-v1.5"),
+        ("meta-llama/Llama-3.3-70B-Instruct", "llama-3"),
+        # They speak otherwise than what they were made from.
+        ("NousResearch/Hermes-3-Llama-3.1-8B", ITS_SERVERS),
+        ("Phind/Phind-CodeLlama-34B-v2", ITS_SERVERS),
+        ("deepseek-ai/DeepSeek-R1-0528-Qwen3-8B", ITS_SERVERS),
         ("bigcode/starcoder2-3b", "starcoder2"),
         ("WizardLMTeam/WizardCoder-33B-V1.1", "wizardcoder"),
         ("my-model", ITS_SERVERS),
@@ -769,6 +778,20 @@ def test_the_family_of_a_model_elsewhere_is_told_by_its_name_or_set(name: str, f
             elsewhere.info(backend, "complete")
     else:
         assert elsewhere.info(backend, "complete").family == family
+
+
+@pytest.mark.parametrize("name", ["mistralai/Codestral-22B-v0.1", "bigcode/starcoder2-15b-instruct-v0.1"])
+def test_a_model_that_has_no_words_of_ours_for_a_conversation_is_asked_in_the_servers(name: str) -> None:
+    backend = Backend("openai", "http://127.0.0.1:1", name)
+    assert elsewhere.info(backend, "complete").family in fim.FAMILIES
+    assert elsewhere.info(backend, "edit").family == ITS_SERVERS
+
+
+def test_a_model_elsewhere_that_does_not_complete_is_said_with_the_setting_that_counts_there() -> None:
+    info = elsewhere.info(Backend("openai", "http://127.0.0.1:1", "Qwen3-8B"), "complete")
+    with pytest.raises(ModelError, match=r"Qwen3-8B at 127.*midfill\.engine\.model to a coder model"):
+        fim.family(info.family, info.doubt)
+    assert not elsewhere.info(Backend("openai", "http://127.0.0.1:1", "Qwen3-8B"), "edit").doubt
 
 
 # -- settings, and falling back

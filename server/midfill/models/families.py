@@ -505,6 +505,9 @@ RECURRENT = frozenset(
     )
 )
 
+# Names of models that mark the turns of a conversation otherwise than what they were made from.
+_OTHERWISE = "hermes|dolphin|phind|deepseekr1"
+
 _NAMES = (
     "general.name",
     "general.basename",
@@ -603,11 +606,14 @@ def _squeezed(name: str) -> str:
 def of_name(name: str) -> Family | None:
     """The family of a model of which only the name is known; None where that does not tell."""
     squeezed = _squeezed(name)
-    if "codellama" in squeezed and re.search("python|34b|70b", squeezed):
-        return FAMILIES["codellama-python"]
-    # A WizardCoder's name does not say what it was made of.
-    known = {_squeezed(row.called): FAMILIES[row.called] for row in FAMILIES.values()}
-    return next((known[key] for key in sorted(known, key=len, reverse=True) if key in squeezed), None)
+    if re.search(_OTHERWISE, squeezed):
+        return None
+    if "wizardcoder" in squeezed:
+        # The name does not say what it was made of.
+        return FAMILIES["wizardcoder"]
+    rows = sorted(FAMILIES.values(), key=lambda row: len(row.called), reverse=True)
+    called = (row for row in rows if _squeezed(row.called) in squeezed)
+    return next((row for row in called if re.search(row.named, squeezed)), None)
 
 
 def recommended(role: str) -> str:
