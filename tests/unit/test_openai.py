@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -602,6 +603,10 @@ def broken(data: bytes) -> Callable[[Server, asyncio.StreamWriter], Awaitable[No
         (broken(b'data: {"choices": 7}\n\n'), "does not answer as an inference server does", 1),
         (broken(b'data: {"error": {"message": "too long"}}\n\n'), "says: too long", 1),
         (broken(b"\xff\xfe{}\n"), "does not answer as an inference server does", 1),
+        (broken(b"<!doctype html>\n"), r"as an inference server does.*Is midfill\.engine\.url the address", 1),
+        (broken(b"data: [DONE]\n\n"), "does not answer as an inference server does: there is nothing in its", 1),
+        (broken(b'error: {"code": 500, "message": "no room."}\n\n'), r"says: no room\.$", 1),
+        (broken(b'data: {"object": "error", "message": "boom"}\n\n'), "says: boom", 1),
     ],
 )
 async def test_every_fault_is_one_message(answer: Any, message: str, times: int) -> None:
@@ -612,6 +617,106 @@ async def test_every_fault_is_one_message(answer: Any, message: str, times: int)
         # It is as good as new.
         server.answer = says("fine")
         assert await text_of(engine) == "fine"
+
+
+def replies(
+    status: int, body: bytes = b"", **headers: str
+) -> Callable[[Server, asyncio.StreamWriter], Awaitable[None]]:
+    async def answer(_: Server, writer: asyncio.StreamWriter) -> None:
+        page(writer, status, body, **{key.replace("_", "-"): value for key, value in headers.items()})
+
+    return answer
+
+
+HTML = b"<!DOCTYPE html>\n<html><head><title>502 Bad\nGateway</title></head><body><h1>no</h1></body></html>"
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (replies(502, HTML), r"does not answer: it answers 502 \(502 Bad Gateway\)\. Its own log may tell why\.$"),
+        (
+            replies(429, b'{"error": {"message": "slow down"}}'),
+            r"answers 429 slow down\. .*midfill\.engine\.inFlight",
+        ),
+        (replies(422, b'{"error": "too long", "error_type": "x"}'), r"refuses the request \(422\): too long$"),
+        (replies(400, b'{"detail": [1]}'), r"refuses the request \(400\): \[1\]$"),
+        (replies(413), r"refuses the request \(413\): it does not say why"),
+        (replies(200, b"\x1f\x8bno", Content_Encoding="gzip"), "does not answer as an inference server does"),
+    ],
+)
+async def test_a_message_is_one_line_of_words(answer: Any, message: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with running(Server(answer=answer)) as server, engine_at(server.url) as engine:
+        with pytest.raises(EngineError, match=message) as error:
+            await text_of(engine)
+        assert "\n" not in str(error.value)
+        assert not caplog.records
+
+
+@pytest.mark.parametrize("after", ["30", "Fri, 31 Dec 2100 23:59:59 GMT"])
+async def test_a_server_that_asks_for_more_time_gets_it(after: str) -> None:
+    async with running(Server(answer=replies(429, Retry_After=after))) as server, engine_at(server.url) as engine:
+        for _ in range(2):
+            with pytest.raises(EngineError, match="it answers 429"):
+                await text_of(engine)
+        assert len(server.asked) == 1 and engine.resting
+
+
+async def test_a_model_that_has_gone_meanwhile_is_named_with_those_that_are_there() -> None:
+    gone = b'{"object": "error", "message": "The model `x` does not exist.", "code": 404}'
+    async with running(Server(answer=replies(404, gone))) as server, engine_at(server.url) as engine:
+        with pytest.raises(ModelError, match=r"does not exist\. Set midfill\.engine\.model"):
+            await text_of(engine, role="edit", **conversation(engine))
+        server.models = ("a", "b")
+        with pytest.raises(ModelError, match=r"has no model.*one of: a, b"):
+            await text_of(engine)
+
+
+async def test_a_server_that_counts_nothing_loses_nothing() -> None:
+    uncounted = {"choices": [], "usage": {"prompt_tokens": None, "completion_tokens": None}}
+    lines = b"".join(b"data: " + json.dumps(each).encode() + b"\r\n\r\n" for each in (event("ok"), uncounted))
+    async with running(Server(answer=broken(b": alive\r\n" + lines))) as server, engine_at(server.url) as engine:
+        assert await text_of(engine) == "ok"
+
+
+async def test_a_character_that_json_spells_in_two_halves_is_whole() -> None:
+    answer = broken(
+        b'data: {"choices": [{"text": "a\\ud83d"}]}\n\ndata: {"choices": [{"text": "\\ude00b\\ude00"}]}\n\n'
+        b'data: {"choices": [{"text": "\\ud83d"}]}\n\n'
+    )
+    async with running(Server(answer=answer)) as server, engine_at(server.url) as engine:
+        assert await text_of(engine) == "a😀b\ufffd"
+
+
+async def test_a_connection_that_the_server_has_closed_meanwhile_is_made_anew() -> None:
+    async def once(_: Server, writer: asyncio.StreamWriter) -> None:
+        await says("ok")(_, writer)
+        writer.close()
+
+    async with running(Server(answer=once)) as server, engine_at(server.url) as engine:
+        for _ in range(3):
+            assert await text_of(engine) == "ok"
+            await asyncio.sleep(0.02)
+        assert len(server.asked) == 3
+
+
+async def test_a_request_can_be_given_up_before_there_is_a_connection() -> None:
+    """A listener whose queue is full answers no one."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        full.setblocking(False)
+        url = f"http://127.0.0.1:{full.getsockname()[1]}"
+        crowd = [socket.socket() for _ in range(4)]
+        for each in crowd:
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        async with engine_at(url) as engine:
+            cancel = CancelToken()
+            asyncio.get_running_loop().call_later(0.05, cancel.cancel)
+            assert await asyncio.wait_for(chunks_of(engine, cancel), 2) == []
+            chunks = await asyncio.wait_for(chunks_of(engine, deadline_ms=50), 2)
+            assert [chunk.finish for chunk in chunks] == ["deadline"]
+        for each in crowd:
+            each.close()
 
 
 async def test_nobody_there() -> None:
@@ -653,7 +758,7 @@ async def test_the_only_model_needs_no_name() -> None:
 
 async def test_another_page_is_no_inference_server() -> None:
     async with running(Server(pages={})) as server, engine_at(server.url + "/elsewhere") as engine:
-        with pytest.raises(EngineError, match="refuses the request"):
+        with pytest.raises(EngineError, match=r"no list of models.*Set midfill\.engine\.url"):
             await text_of(engine)
 
 

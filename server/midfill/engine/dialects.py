@@ -230,8 +230,8 @@ def _openai_read(event: Mapping[str, Any]) -> Answer:
     usage = None
     if told := event.get("usage"):
         cached = (told.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-        prompt = told.get("prompt_tokens", 0)
-        usage = Usage(prompt, prompt - cached, told.get("completion_tokens", 0))
+        prompt = told.get("prompt_tokens") or 0
+        usage = Usage(prompt, prompt - cached, told.get("completion_tokens") or 0)
     choices = event.get("choices") or [{}]
     choice = choices[0]
     logprobs = (choice.get("logprobs") or {}).get("token_logprobs") or []

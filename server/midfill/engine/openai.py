@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import random
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import httpx2 as httpx
 
@@ -35,18 +33,17 @@ from midfill.engine.base import (
 )
 from midfill.engine.dialects import APART, DIALECTS, Answer, Dialect, Way, way
 from midfill.engine.pieces import Beginning, Ends
+from midfill.engine.replies import LONGEST, error_in, events, reason, seconds, whole_characters
 from midfill.errors import EngineError, ModelError
 
 log = logging.getLogger(__name__)
 
 # Seconds: to reach the server, and between two pieces of an answer, the first of which takes a whole evaluation.
 CONNECT, READ = 5.0, 60.0
-# A request is tried so often, after so many seconds at first, twice as many then.
-TRIES, BACKOFF = 3, 0.25
-# After so many failures in a row the server is left alone for so many seconds.
-FAILURES, REST = 3, 15.0
-# No answer is longer than this, whatever a server sends.
-LONGEST = 1_000_000
+# A request is tried so often, after so many seconds at first, twice as many then, and these at most.
+TRIES, BACKOFF, SOON = 3, 0.25, 10.0
+# After so many failures in a row the server is left alone for so many seconds; and so long if it asks for more.
+FAILURES, REST, LONGEST_REST = 3, 15.0, 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +57,18 @@ class Place:
 
 
 class Busy(Exception):
-    """The server cannot answer now, but may soon. `after`: seconds that it asks for."""
+    """The server cannot answer now, but may soon.
 
-    def __init__(self, reason: str, after: float = 0.0) -> None:
+    `after`: seconds that it asks for; `hint`: what the user can do.
+    """
+
+    def __init__(self, reason: str, after: float = 0.0, hint: str = "Is it running?") -> None:
         super().__init__(reason)
-        self.after = after
+        self.after, self.hint = after, hint
 
 
 class _NoSuchPage(Exception):
-    """The server knows no such path."""
+    """The server knows no such path; in its own words, if it says so."""
 
 
 # A hole that nothing but what stands behind it tells.
@@ -180,11 +180,11 @@ class OpenAIEngine:
                     yield answer
                 return
             except Busy as busy:
-                if begun or attempt == TRIES - 1:
-                    raise server.failed(str(busy)) from None
+                if begun or attempt == TRIES - 1 or busy.after > SOON:
+                    raise server.failed(busy) from None
                 # Not all windows together.
                 wait = max(busy.after, self._backoff * 2**attempt) * random.uniform(0.8, 1.2)
-                await asyncio.sleep(min(wait, 10.0))
+                await asyncio.sleep(min(wait, SOON))
 
 
 class _Server:
@@ -222,11 +222,13 @@ class _Server:
     def works(self) -> None:
         self._failures = 0
 
-    def failed(self, reason: str) -> EngineError:
+    def failed(self, busy: Busy) -> EngineError:
         self._failures += 1
-        self._reason = f"The inference server at {self.place.url} does not answer: {reason}. Is it running?"
+        self._reason = f"The inference server at {self.place.url} does not answer: {busy}. {busy.hint}"
+        if busy.after > SOON:
+            self._until = time.monotonic() + min(busy.after, LONGEST_REST)
         if self._failures >= FAILURES:
-            self._until = time.monotonic() + self._rest
+            self._until = max(self._until, time.monotonic() + self._rest)
             # What comes back may be another server, or have another model.
             self._dialect = self._lacks = None
             self._talks_only = False
@@ -256,7 +258,14 @@ class _Server:
             async with contextlib.aclosing(self._cut(asked, request, info)) as answers:
                 async for answer in answers:
                     yield answer
-        except _NoSuchPage:
+        except _NoSuchPage as page:
+            if "model" in str(page):
+                # Another model has taken its place: what is there is asked for anew.
+                self._dialect = None
+                raise ModelError(
+                    f"The inference server at {self.place.url} says: {str(page).rstrip('.')}. "
+                    "Set midfill.engine.model to one that it has."
+                ) from None
             if self._talks_only or request.said is None:
                 raise ModelError(
                     f"The inference server at {self.place.url} has no {asked.path}, so it cannot do this; one "
@@ -304,17 +313,19 @@ class _Server:
         yield Answer(text + ends.rest(), usage=last.usage, finish=finish)
 
     async def _pieces(self, asked: Way) -> AsyncGenerator[Answer, None]:
-        rest, length = asked.rest, 0
+        rest, length, half, silent = asked.rest, 0, "", True
         with _said_plainly(self.place):
             async with self.client.stream("POST", asked.path, json=asked.body) as response:
                 if response.status_code in (404, 405, 501):
-                    raise _NoSuchPage
+                    raise _NoSuchPage(reason(await response.aread()))
                 await self._refused(response)
-                async for event in _events(response):
-                    if error := event.get("error"):
-                        message = error.get("message") if isinstance(error, dict) else error
-                        raise EngineError(f"The inference server at {self.place.url} says: {message}.")
+                async for event in events(response.aiter_bytes()):
+                    silent = False
+                    if message := error_in(event):
+                        raise EngineError(f"The inference server at {self.place.url} says: {message.rstrip('.')}.")
                     answer = asked.read(event)
+                    text, half = whole_characters(half + answer.text)
+                    answer = replace(answer, text=text)
                     # What was typed already comes again, and is no news.
                     known = len(rest) if answer.text.startswith(rest) else _common(rest, answer.text)
                     rest = rest[known:]
@@ -322,6 +333,8 @@ class _Server:
                     if length > LONGEST:
                         raise EngineError(f"The inference server at {self.place.url} does not stop.")
                     yield Answer(answer.text[known:], answer.logprob, answer.usage, answer.finish)
+                if silent:
+                    raise ValueError("there is nothing in its answer")
 
     async def _known(self) -> Dialect:
         """What kind of server this is; it is asked once."""
@@ -334,11 +347,19 @@ class _Server:
 
     async def _detected(self) -> Dialect:
         response = await self.client.get("/v1/models")
+        if response.status_code == 404:
+            raise EngineError(
+                f"{self.place.url} is no inference server: it has no list of models (/v1/models). Set "
+                "midfill.engine.url to the address of one."
+            )
         await self._refused(response)
         try:
             models = [entry for entry in response.json()["data"] if isinstance(entry, dict)]
         except (ValueError, KeyError, TypeError):
-            raise EngineError(f"{self.place.url} is no inference server: it has no list of models.") from None
+            raise EngineError(
+                f"{self.place.url} is no inference server: what it calls /v1/models is no list of models. Set "
+                "midfill.engine.url to the address of one."
+            ) from None
         names = [str(model.get("id")) for model in models]
         owners = {str(model.get("owned_by")) for model in models}
         dialect = next((each for each in DIALECTS if each.owner and each.owner in owners), None)
@@ -369,17 +390,20 @@ class _Server:
         status, url = response.status_code, self.place.url
         if status == 200:
             return
-        told = (await response.aread())[:300].decode("utf-8", "replace").strip()
+        told = reason(await response.aread())
         if status in (429, 500, 502, 503, 504):
-            after = response.headers.get("Retry-After", "")
-            raise Busy(f"it answers {status} {told}".rstrip(), float(after) if after.isdigit() else 0.0)
+            hint = "It has too much to do; midfill.engine.inFlight can ask less." if status == 429 else ""
+            after = seconds(response.headers.get("Retry-After", ""))
+            raise Busy(f"it answers {status} {told}".rstrip(". "), after, hint or "Its own log may tell why.")
         if status in (401, 403):
             raise EngineError(f"The inference server at {url} refuses the key ({status}): set MIDFILL_API_KEY.")
         if 300 <= status < 400:
             raise EngineError(
                 f"{url} only points elsewhere ({status}): set midfill.engine.url to the server itself."
             )
-        raise EngineError(f"The inference server at {url} refuses the request ({status}): {told}")
+        raise EngineError(
+            f"The inference server at {url} refuses the request ({status}): {told or 'it does not say why'}"
+        )
 
 
 async def _chunks(answers: AsyncIterator[Answer], queue_ms: float) -> AsyncIterator[Chunk]:
@@ -407,31 +431,6 @@ async def _chunks(answers: AsyncIterator[Answer], queue_ms: float) -> AsyncItera
     yield Chunk("", 0.0, usage, finish or "end")
 
 
-async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
-    """The JSON objects of a stream, as server-sent events or one a line, however the bytes are cut."""
-    pending = b""
-    async for data in response.aiter_bytes():
-        *lines, pending = (pending + data).split(b"\n")
-        for line in lines:
-            if event := _event(line):
-                yield event
-        if len(pending) > LONGEST:
-            raise ValueError("a line has no end")
-    if event := _event(pending):
-        yield event
-
-
-def _event(line: bytes) -> dict[str, Any] | None:
-    line = line.strip().removeprefix(b"data:").strip()
-    # Comments keep a connection alive, and other fields of an event say nothing that we need.
-    if not line or line == b"[DONE]" or line.startswith((b":", b"event:", b"id:", b"retry:")):
-        return None
-    event = json.loads(line.removeprefix(b"error:"))
-    if not isinstance(event, dict):
-        raise ValueError("it is no object")
-    return event
-
-
 @contextlib.contextmanager
 def _said_plainly(place: Place) -> Iterator[None]:
     """Turn what can go wrong on the way into `Busy` or `EngineError`."""
@@ -443,8 +442,11 @@ def _said_plainly(place: Place) -> Iterator[None]:
         raise Busy("it takes too long") from error
     except httpx.TransportError as error:
         raise Busy(f"the connection broke ({error or type(error).__name__})") from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise EngineError(f"{place.url} does not answer as an inference server does: {error}.") from error
+    except (httpx.DecodingError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise EngineError(
+            f"{place.url} does not answer as an inference server does: {error}. Is midfill.engine.url the address "
+            "of one?"
+        ) from error
 
 
 def _soon(loop: asyncio.AbstractEventLoop, asking: asyncio.Future[None]) -> None:
