@@ -89,9 +89,10 @@ $(EDITORS)/debian/.ready: tests/editors/debian.sh
 	@$< $(@D)
 	@touch $@
 
-# The contract with a real llama-server, which is built on first use.
+# The contract with a real llama-server, which is built on first use; or with SERVER=url MODEL=its-name BLOCK=tokens.
+export SERVER MODEL BLOCK
 test-engines: models
-	$(BIN)/pytest tests/engines/llama_server.py
+	$(BIN)/pytest tests/engines/contract.py
 
 # The peer, a llama-server of the same llama.cpp, is built on first use. Figures and picture go to build/bench/.
 bench: models

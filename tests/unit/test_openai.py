@@ -222,8 +222,8 @@ async def test_a_character_cut_in_the_middle_is_whole() -> None:
 @pytest.mark.parametrize(
     ("owner", "pages", "path", "healing"),
     [
-        ("vllm", {}, "/v1/completions", ("structured_outputs", {"regex": r"\ \ \ \ retu[\s\S]*"})),
-        ("sglang", {}, "/v1/completions", ("regex", r"\ \ \ \ retu[\s\S]*")),
+        ("vllm", {}, "/v1/completions", ("structured_outputs", {"regex": r"    retu[\s\S]*"})),
+        ("sglang", {}, "/v1/completions", ("regex", r"    retu[\s\S]*")),
         ("organization_owner", {}, "/v1/completions", None),
         ("me", {"/info": {"model_id": MODEL}}, "/v1/completions", None),
     ],

@@ -217,13 +217,18 @@ def _vllm_body(ask: Ask) -> dict[str, Any]:
     body = {**_openai_body(ask), "skip_special_tokens": False}
     body["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
     if ask.rest:
-        body["structured_outputs"] = {"regex": re.escape(ask.rest) + r"[\s\S]*"}
+        body["structured_outputs"] = {"regex": _begins_with(ask.rest)}
     return body
 
 
 def _sglang_body(ask: Ask) -> dict[str, Any]:
     body = {**_openai_body(ask), "skip_special_tokens": False}
-    return {**body, **({"regex": re.escape(ask.rest) + r"[\s\S]*"} if ask.rest else {})}
+    return {**body, **({"regex": _begins_with(ask.rest)} if ask.rest else {})}
+
+
+def _begins_with(rest: str) -> str:
+    """A pattern of any text that begins with `rest`, in which only blanks and letters are: nothing to escape."""
+    return rest + r"[\s\S]*"
 
 
 def _openai_read(event: Mapping[str, Any]) -> Answer:

@@ -1,8 +1,13 @@
-"""The contract with the real llama-server, which is built on first use: `make test-engines`."""
+"""The contract with a real inference server: `make test-engines`, which builds a llama-server on first use.
+
+Another server that runs, and serves a Qwen2.5-Coder, is held to the same: of a cache with blocks of 32 tokens, by
+`make test-engines SERVER=http://127.0.0.1:8000 MODEL=its-name BLOCK=32`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -42,15 +47,23 @@ def perimeter(width, height):
 AFTER = "\n\n\nprint(area(2, 3), perimeter(2, 3))\n"
 FORM = fim.FAMILIES["qwen2.5-coder"]
 
+SERVER, MODEL = os.environ.get("SERVER"), os.environ.get("MODEL") or "qwen2.5-coder"
+# A cache of blocks keeps none that is not full: so many tokens may be evaluated beside the new ones.
+BLOCK = int(os.environ.get("BLOCK") or 1) - 1
+fills_holes = pytest.mark.skipif(bool(SERVER), reason="not every server fills holes of a model we do not know")
+
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
+    if SERVER:
+        yield SERVER
+        return
     with running(build(), catalog.present(catalog.find("complete")), SEVERAL) as url:
         yield url
 
 
 @contextmanager
-def engine_at(url: str, model: str = "qwen2.5-coder") -> Iterator[OpenAIEngine]:
+def engine_at(url: str, model: str = MODEL) -> Iterator[OpenAIEngine]:
     backend = Backend("openai", url, model=model)
     yield OpenAIEngine(lambda role: elsewhere.info(backend, role), lambda role: elsewhere.place(backend, role))
 
@@ -76,7 +89,7 @@ async def test_a_word_cut_in_the_middle_is_healed_and_a_keystroke_is_cheap(url: 
             if typed.startswith("    ret"):
                 assert (typed + text(chunks)).startswith("    return ")
                 assert "width" in text(chunks) and "height" in text(chunks)
-        assert max(evaluated[1:]) <= 4
+        assert max(evaluated[1:]) <= 4 + BLOCK
         # What the model is sure of is told as well.
         assert all(-20 < chunk.logprob <= 0 for chunk in chunks)
         await engine.close()
@@ -86,7 +99,7 @@ async def test_reading_ahead_writes_nothing_and_is_read_then(url: str) -> None:
     with engine_at(url) as engine:
         ahead = await ask(engine, "    # ahead\n    ", max_tokens=0, when="idle")
         assert text(ahead) == ""
-        assert (await ask(engine, "    # ahead\n    "))[-1].usage.evaluated <= 2
+        assert (await ask(engine, "    # ahead\n    "))[-1].usage.evaluated <= 2 + BLOCK
         await engine.close()
 
 
@@ -123,6 +136,7 @@ async def test_a_conversation(url: str) -> None:
         await engine.close()
 
 
+@fills_holes
 async def test_a_model_of_no_known_family_fills_holes_and_edits(url: str) -> None:
     with engine_at(url, "my-model") as engine:
         form = fim.family(engine.info("complete").family)
@@ -146,20 +160,20 @@ async def test_a_model_of_no_known_family_fills_holes_and_edits(url: str) -> Non
 async def test_a_whole_window_over_the_server(url: str, tmp_path: Path) -> None:
     file = tmp_path / "shapes.py"
     file.write_text(CODE + "    return 2 * (wid" + AFTER)
-    settings = {"engine": {"kind": "openai", "url": url, "model": "qwen2.5-coder"}}
+    settings = {"engine": {"kind": "openai", "url": url, "model": MODEL}}
     async with editor(tmp_path, settings=settings) as window:
         document = window.open(file)
         items = await window.complete(document, Position(7, len("    return 2 * (wid")))
         told = await window.explain(document)
         assert items and "height" in items[0].insert_text
-        assert told["model"] == f"qwen2.5-coder@{url.removeprefix('http://')}"
+        assert told["model"] == f"{MODEL}@{url.removeprefix('http://')}"
         assert not window.messages
 
 
 async def test_typing_evaluates_next_to_nothing(url: str) -> None:
-    """The bar: 16 prompt tokens a keystroke at the 95th percentile, in a file that is warm."""
-    plan = typing.Plan(typing.default_paths(), keys=120, engine=url)
+    """At most 16 prompt tokens a keystroke at the 95th percentile, in a file that is warm."""
+    plan = typing.Plan(typing.default_paths(), keys=120, engine=url, model=MODEL)
     samples, _ = await typing.run(plan, lambda message, percentage: None)
     evaluated = sorted(sample.evaluated for sample in samples if sample.asked and sample.kind in TYPED)
     assert len(evaluated) >= 20
-    assert evaluated[int(0.95 * len(evaluated))] <= 16
+    assert evaluated[int(0.95 * len(evaluated))] <= 16 + BLOCK
