@@ -15,7 +15,7 @@ sys.path.append(str(Path(__file__).parents[1] / "bench"))
 
 from with_llama_server import fetched
 
-NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6
 
 
 @cache
@@ -31,16 +31,17 @@ def write(
     control: Sequence[str],
     sentencepiece: bool = False,
     tensors: dict[str, np.ndarray[Any, Any]] | None = None,
+    kind: int = CONTROL,
     **metadata: Any,
 ) -> Path:
-    """A GGUF file whose vocabulary is all bytes, "def" and the tokens `control`.
+    """A GGUF file whose vocabulary is all bytes, "def" and the tokens `control`, which are of the `kind`.
 
     In the keys of `metadata`, `__` stands for a dot and `ARCH` for the architecture.
     """
     writer = GGUFWriter(str(path), architecture)
     writer.add_name(name)
     tokens, kinds = _pieces() if sentencepiece else _bytes()
-    tokens, kinds = [*tokens, *control], [*kinds, *[CONTROL] * len(control)]
+    tokens, kinds = [*tokens, *control], [*kinds, *[kind] * len(control)]
     writer.add_tokenizer_model("llama" if sentencepiece else "gpt2")
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)

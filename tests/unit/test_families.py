@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ggufs import tiny, vocabulary, write
+from ggufs import USER_DEFINED, tiny, vocabulary, write
 
 from midfill import cli, inspection
 from midfill.completion import fim
@@ -558,6 +558,30 @@ def test_code_is_never_a_control_token(tmp_path: Path) -> None:
         assert [text(file, token) for token in special] == ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"]
 
 
+@pytest.mark.parametrize(
+    ("name", "control", "code"),
+    [
+        ("deepseek-coder-6.7b-base", DEEPSEEK, "a<|EOT|>b<｜fim▁hole｜>c<|EOT|>"),
+        ("Seed-Coder-8B-Base", SEED, "a<[fim-middle]>b<[end▁of▁sentence]>"),
+        ("Mellum-4b-base", STAR, "usage: a <filename> b <fim_middle>"),
+    ],
+)
+def test_code_is_never_a_control_token_even_where_the_file_calls_them_words(
+    tmp_path: Path, name: str, control: list[str], code: str
+) -> None:
+    file = write(tmp_path / "m.gguf", "llama", name, control, kind=USER_DEFINED)
+    row = families.detect(*gguf.header(file)).family
+    with llama.vocabulary(file, row.stops) as tokenizer:
+        parts = fim.prompt(fim.FAMILIES[row.name], code, "", "")
+        special = [text(file, token) for token in tokenizer.prompt(parts) if token >= 258]
+        form = fim.FAMILIES[row.name]
+        assert sorted(special) == sorted([form.prefix, form.suffix, form.middle])
+        spelled = [text(file, token) for token in tokenizer.tokenize(Part(code))]
+        assert "".join(spelled).replace("Ġ", " ") == "".join(
+            text(file, token) for char in code for token in tokenizer.tokenize(Part(char))
+        )
+
+
 # -- chat
 
 TURNS = [
@@ -632,7 +656,16 @@ def test_the_family_knows_what_its_system_says_where_nobody_does(family: str, st
 def test_a_conversation_in_the_words_of_the_family(family: str, expected: str) -> None:
     parts = chat.conversation(ModelInfo("m", family, 4096), TURNS, "")
     assert flat(parts) == expected
-    assert [part.text for part in parts if not part.control] == ["Sys", "Hello", "Hi", "U", ""]
+    assert [part.text.lstrip() for part in parts if not part.control] == ["Sys", "Hello", "Hi", "U", ""]
+
+
+def test_a_space_before_what_is_said_is_part_of_its_first_word(tmp_path: Path) -> None:
+    """As in the tokens of Code Llama's "[INST] def", where nothing is cut."""
+    file = write(tmp_path / "m.gguf", "llama", "CodeLlama-7b-Instruct-hf", LLAMA, sentencepiece=True)
+    parts = chat.conversation(ModelInfo("m", "codellama", 4096), [chat.Turn("user", "def")], "")
+    with llama.vocabulary(file) as tokenizer:
+        assert "▁def" in [text(file, token) for token in tokenizer.prompt(parts)]
+    assert flat(parts) == "<s>[INST] def [/INST]"
 
 
 CHATML = (

@@ -173,11 +173,15 @@ _PLACES = re.compile("\ue000([0-9]+)\ue001")
 
 def _filled(marked: str, turns: Sequence[Turn]) -> list[Part]:
     parts: list[Part] = []
-    for n, piece in enumerate(_PLACES.split(marked)):
+    space = ""
+    for n, piece in enumerate(pieces := _PLACES.split(marked)):
         if n % 2:
-            parts.append(Part(turns[int(piece)].text))
+            parts.append(Part(space + turns[int(piece)].text))
         elif piece:
-            parts.append(Part(piece, control=True, opens=n == 0))
+            # A space before a word is part of the word's token.
+            mark = piece.rstrip(" ") if n + 1 < len(pieces) else piece
+            space = piece[len(mark) :]
+            parts.append(Part(mark, control=True, opens=n == 0))
     return parts
 
 

@@ -7,6 +7,7 @@ import ctypes
 import itertools
 import logging
 import os
+import re
 import threading
 import time
 from collections import deque
@@ -252,6 +253,10 @@ class LlamaModel:
             self._model = None
 
 
+_MARK = re.compile(r"<[|｜\[].{1,40}[|｜\]]>")
+"""What spells a control token in many families."""
+
+
 class Tokenizer:
     """The vocabulary of a model: `spellings` are the bytes of each token, empty where the token ends an answer.
 
@@ -268,6 +273,10 @@ class Tokenizer:
         adds = llama.llama_vocab_get_add_bos(vocab)
         self.begin: tuple[int, ...] = (llama.llama_vocab_bos(vocab),) if adds else ()
         self.stops = frozenset(self.ids[text] for text in stops if text in self.ids)
+        # Some files have marks among the tokens that llama.cpp reads in any text.
+        marks = [text for text, token in self.ids.items() if token in self.stops or _MARK.fullmatch(text)]
+        marks = [re.escape(text) for text in marks if not self._is_control(self.ids[text])]
+        self._marks = re.compile("|".join(marks)) if marks else None
         # SentencePiece puts a space in front of a text. A line end in front of ours takes it, and is cut off.
         line = self._raw(b"\n", False)
         spaced = line and self._spelling(line[0]) == b" "
@@ -282,6 +291,16 @@ class Tokenizer:
     def tokenize(self, part: Part) -> tuple[int, ...]:
         if part.control and part.text in self.ids:
             return (self.ids[part.text],)
+        if part.control or not self._marks:
+            return self._whole(part)
+        # Cut in two, what spells a mark is text.
+        cuts = [0, *(mark.start() + 1 for mark in self._marks.finditer(part.text)), len(part.text)]
+        pieces = (
+            Part(part.text[start:end], opens=part.opens and not start) for start, end in itertools.pairwise(cuts)
+        )
+        return tuple(token for piece in pieces for token in self._whole(piece))
+
+    def _whole(self, part: Part) -> tuple[int, ...]:
         data = part.text.encode("utf-8", "surrogatepass")
         if self._line and not part.opens:
             tokens = self._raw(b"\n" + data, part.control)
@@ -302,6 +321,9 @@ class Tokenizer:
             silent = llama.llama_vocab_get_attr(vocab, token) & ends or llama.llama_vocab_is_eog(vocab, token)
             spellings.append(b"" if silent or token in self.stops else self._spelling(token))
         return spellings
+
+    def _is_control(self, token: int) -> bool:
+        return bool(self._llama.llama_vocab_get_attr(self._vocab, token) & self._llama.LLAMA_TOKEN_ATTR_CONTROL)
 
     def _spelling(self, token: int) -> bytes:
         room = 256
