@@ -158,6 +158,23 @@ def test_a_block_leaves_the_closing_brace_that_is_there() -> None:
     )
 
 
+@pytest.mark.parametrize("invoked", [True, False])
+def test_a_block_between_its_opener_and_the_closers_that_an_editor_adds(invoked: bool) -> None:
+    def fill(before: str, model: str, after: str, path: str) -> None:
+        check(before, model, after, path, invoked)
+
+    body = "\n  return a;\n"
+    fill("function f(a) {‸}\n", f"{body}}}\n\nfunction g() {{}}\n", f"function f(a) {{{body}‸}}\n", "a.js")
+    fill("function f(a) {‸}\n", body, f"function f(a) {{{body}‸}}\n", "a.js")
+    fill("f(function (a) {‸})\n", f"{body}}})\ng()\n", f"f(function (a) {{{body}‸}})\n", "a.js")
+    fill("f(function (a) {‸})\n", f"{body}}});\ng();\n", f"f(function (a) {{{body}}});‸\n", "a.js")
+    fill("  f(a => {‸});\n", "\n    a();\n  });\n", "  f(a => {\n    a();\n  ‸});\n", "a.js")
+    fill('{"a": {‸}}\n', '\n  "b": 1\n}}', '{"a": {\n  "b": 1\n‸}}\n', "a.json")
+    # One line is one.
+    fill("a {‸}\n", " color: red; }\nb {\n", "a { color: red; ‸}\n", "a.css")
+    fill("f({‸})\n", "a: 1})\ng()\n", "f({a: 1‸})\n", "a.js")
+
+
 def test_one_line_where_code_goes_on_below() -> None:
     check(
         before="def f(xs):\n    ‸\n        print(x)\n",
@@ -230,6 +247,37 @@ def test_what_opens_the_brackets_that_are_closed_below_is_required() -> None:
     check(before=broken, model="if (a) {", after=broken.replace("‸", "if (a) {‸"), path="a.js")
     check_nothing(before=broken, model="a = 1;", reason="breaksSyntax", path="a.js")
     check_nothing(before=broken, model="a = 1;\n", reason="breaksSyntax", path="a.js", invoked=True)
+
+
+def test_a_blank_line_inside_of_what_the_block_opens_is_no_end() -> None:
+    body = "if (a)\n  {\n    b();\n\n    c();\n  }"
+    for invoked in (True, False):
+        check(
+            before="function f() {\n  ‸\n\n  d();\n}\n",
+            model=f"{body}\n\n  e();\n",
+            after=f"function f() {{\n  {body}‸\n\n  d();\n}}\n",
+            path="a.js",
+            invoked=invoked,
+        )
+
+
+def test_a_block_may_begin_as_the_code_below_does() -> None:
+    block = "/**\n * One.\n */\nfunction f() {}"
+    below = "\n\n/**\n * Two.\n */\nfunction g() {}\n"
+    check(f"‸{below}", f"{block}{below}", f"{block}‸{below}", path="a.js", invoked=True)
+    check_nothing(f"‸{below}", below.lstrip(), reason="repeatsSuffix", path="a.js", invoked=True)
+
+
+def test_a_block_is_as_deep_as_the_cursor_whatever_the_line_above() -> None:
+    before = "class A(\n  val a: Int\n) :\n  B(a) {\n  ‸\n}\n"
+    check(before, "val b = 1\n  val c = 2\n}\n", before.replace("‸", "val b = 1\n  val c = 2‸"), path="a.kt")
+
+
+def test_lines_end_in_no_comment_that_is_open() -> None:
+    before = "interface A {\n  ‸\n  f(): void;\n\n  /** Two. */\n  g(): void;\n}\n"
+    lines = "/**\n   * One.\n   */"
+    check(before, f"{lines}\n  h(): void;\n}}\n", before.replace("‸", f"{lines}‸"), path="a.ts", invoked=True)
+    check("f();\n‸", "// One.", "f();\n// One.‸", path="a.ts", invoked=True)
 
 
 def test_an_error_elsewhere_stops_no_suggestion() -> None:
@@ -615,6 +663,8 @@ def test_no_suggestion_in_a_file_that_holds_secrets() -> None:
 def test_no_suggestion_where_it_would_be_noise() -> None:
     check_nothing(before="x = 1;‸\n", model="y", reason="finished", path="a.js")
     check_nothing(before="if (x) {\n}‸\n", model="y", reason="finished", path="a.js")
+    # Whoever goes on behind it has more to say.
+    check(before="if (x) {\n} ‸\n", model="else {", after="if (x) {\n} else {‸\n", path="a.js")
     check(
         before="for (let i = 0;‸\n", model=" i < n; i++) {", after="for (let i = 0; i < n; i++) {‸\n", path="a.js"
     )
@@ -695,14 +745,36 @@ def test_ends_where_the_text_behind_the_cursor_closes_the_bracket_after_a_blank(
 def test_ends_where_the_text_behind_the_cursor_closes_the_string() -> None:
     check(before='foo("‸", 1)\n', model='bar", 2)', after='foo("bar‸", 1)\n')
     check(before="a['‸'] = 1;\n", model="it\\'s'] = 2;", after="a['it\\'s‸'] = 1;\n", path="a.ts")
-    check(before="x = ‸'b' + c\n", model="f('a') + ", after="x = f('a') +‸'b' + c\n")
+    check(before="x = ‸'b' + c\n", model="f('a') + ", after="x = f('a') + ‸'b' + c\n")
+    # What stands there opens one.
+    check(
+        before="// unlike‸ `a` here\n", model=" `b`, since", after="// unlike `b`, since‸ `a` here\n", path="a.ts"
+    )
+
+
+def test_what_happens_to_end_as_the_text_behind_the_cursor_begins_is_kept() -> None:
+    check(before="‸expo.modules;\n", model="package ", after="package ‸expo.modules;\n", path="a.java")
+    check(before='x = ["b‸"c"]\n', model='", ', after='x = ["b", ‸"c"]\n')
+    check(before="// a ‸= b\n", model="b =", after="// a b =‸= b\n", path="a.ts")
+    check(before="f(‸bar, c)\n", model="a, bar", after="f(a, ‸bar, c)\n")
+
+
+def test_a_closer_that_is_there_already_is_repeated_where_one_is_missing() -> None:
+    check(before="f(g(‸)\n", model="a)", after="f(g(a)‸)\n")
+    check(before="‸';\n", model="import { b } from './a", after="import { b } from './a‸';\n", path="a.ts")
+    check(before="if (f(‸) {\n}\n", model=")", after="if (f()‸) {\n}\n", path="a.js")
+
+
+def test_words_are_not_joined() -> None:
+    check(before="if ‸b:\n    c()\n", model="not ", after="if not ‸b:\n    c()\n")
+    check(before="f(‸)\n", model="a ", after="f(a‸)\n")
 
 
 def test_ends_where_the_text_behind_the_cursor_closes_the_type_or_the_tag() -> None:
     check(before="M<S, ‸> m = null;\n", model="I> m = new H<>();", after="M<S, I‸> m = null;\n", path="A.java")
     check(before="let v: Vec<‸>;\n", model="Vec<i32>> = x;", after="let v: Vec<Vec<i32>‸>;\n", path="a.rs")
     check(before="<p class=‸>\n</p>\n", model='"x">hello</p>', after='<p class="x"‸>\n</p>\n', path="a.html")
-    check(before="if (a ‸> b) {}\n", model="+ f(() => c) ", after="if (a + f(() => c)‸> b) {}\n", path="a.ts")
+    check(before="if (a ‸> b) {}\n", model="+ f(() => c) ", after="if (a + f(() => c) ‸> b) {}\n", path="a.ts")
 
 
 def test_a_block_goes_on_until_it_mends_what_is_broken() -> None:

@@ -13,8 +13,8 @@ from midfill.completion.result import Suggestion
 from midfill.completion.trigger import Block, Line, Rejection
 from midfill.document import Document
 from midfill.engine.base import Chunk
-from midfill.syntax import tolerated_errors
-from midfill.text import is_blank
+from midfill.syntax import error_count, tolerated_errors
+from midfill.text import indentation, is_blank
 
 # How many bytes behind the cursor a suggestion is compared with.
 _FOLLOWING = 1500
@@ -138,13 +138,18 @@ class Answer:
 
     def _cleaned_up(self, index: int) -> Suggestion | Rejection:
         if not self.raw[index][: self.ended[index]].strip():
-            return "empty"
+            return "repeatsSuffix" if postprocess.leads_onto(self.raw[index], self._after) else "empty"
         document = self._document
         line = document.text.line_of(self._cursor)
         before = document.text.slice(document.text.line_start(line), self._cursor)
-        clean = (
-            self._line(index, self._want, before) if isinstance(self._want, Line) else self._block(index, before)
-        )
+        want = self._want
+        if isinstance(want, Block) and want.tail:
+            one_line = not is_blank(self.raw[index].split("\n", 1)[0])
+            clean = self._line(index, Line(want.tail), before) if one_line else self._between(index, want)
+        elif isinstance(want, Block):
+            clean = self._block(index, before)
+        else:
+            clean = self._line(index, want, before)
         if isinstance(clean, Suggestion):
             return replace(clean, text=clean.text.replace("\n", document.text.newline))
         return clean
@@ -155,17 +160,24 @@ class Answer:
         What ends its line may leave brackets open: the next lines close them.
         """
         document, cursor = self._document, self._cursor
-        text = self.raw[index][: self.ended[index]].rstrip()
-        fits = list(postprocess.fits(text, want.tail))
-        if not fits[0][0].strip() or not postprocess.without_following_lines(text, before, self._after).strip():
+        whole = postprocess.joined(self.raw[index][: self.ended[index]], want.tail)
+        fits = list(postprocess.fits(whole, want.tail))
+        if not postprocess.without_following_lines(whole, before, self._after).strip():
             return "repeatsSuffix"
         most = tolerated_errors(document, cursor)
-        for text, replaces in fits:
+        for text, replaces in fits if fits[0][0].strip() else ():
+            if not text.strip():
+                continue
             errors = soundness.errors_with(document, cursor, replaces)
             closers = "" if want.tail.strip() or is_blank(before) else postprocess.closers(before + text)
-            if text.strip() and (errors(text) <= most or (closers and errors(text + closers) <= most)):
+            if errors(text) <= most or (closers and errors(text + closers) <= most):
                 return Suggestion(text, replaces)
         errors = soundness.errors_with(document, cursor)
+        # What only seems to repeat the text behind the cursor mends what is broken without it.
+        if want.tail.strip() and error_count(document) > most >= errors(whole):
+            return Suggestion(whole)
+        if not fits[0][0].strip():
+            return "repeatsSuffix"
         sound = next((cut for cut in postprocess.beginnings(fits[0][0]) if errors(cut) <= most), None)
         return Suggestion(sound) if sound else "breaksSyntax"
 
@@ -186,6 +198,23 @@ class Answer:
         brief = isinstance(want, Block) and want.until == "below" and not leads
         sound = postprocess.soundest(text, errors, tolerated_errors(document, cursor), brief)
         return Suggestion(sound) if sound.strip() else "breaksSyntax"
+
+    def _between(self, index: int, want: Block) -> Suggestion | Rejection:
+        """As many lines as add no syntax error between an opener and the closers that stand behind the cursor."""
+        document, cursor = self._document, self._cursor
+        text = self.raw[index][: self.ended[index]]
+        if index in self._cut_short:
+            text = postprocess.without_last_line(text)
+        text = postprocess.indented_like(text.rstrip(), want.start)
+        body, last = postprocess.parted(text, want.start)
+        end = "\n" + indentation(want.start)
+        most = tolerated_errors(document, cursor)
+        for kept, replaces in postprocess.fits(last, want.tail) if body.strip() and last else ():
+            if soundness.errors_with(document, cursor, replaces)(whole := body.rstrip() + end + kept) <= most:
+                return Suggestion(whole, replaces)
+        errors = soundness.errors_with(document, cursor)
+        sound = postprocess.soundest(body, lambda lines: errors(lines + end), most)
+        return Suggestion(sound + end) if sound.strip() else "breaksSyntax" if body.strip() else "empty"
 
     def _sureness(self, index: int, length: int | None = None) -> tuple[float, float]:
         """The mean and the smallest probability of the pieces of which the first `length` characters consist."""

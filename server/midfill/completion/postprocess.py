@@ -10,30 +10,36 @@ from midfill.text import TAB, columns, indentation, is_blank
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _QUOTES = "\"'`"
-_CLOSERS = "".join(_PAIRS) + _QUOTES
+_CLOSING = "".join(_PAIRS)
+_CLOSERS = _CLOSING + _QUOTES
+_SEPARATORS = ";,: "
 _CHARACTER = re.compile(r"\\.|.")
 _ARROW = re.compile("[-=]>")
 # Lines that do not lead onto the code right below by then never will.
 _LEADING = 8
 
 
-def block_end(written: str, block: Block, after: str, goes_on: Callable[[str], bool]) -> int | None:
+def block_end(written: str, block: Block, after: str, goes_on: Callable[[str, bool], bool]) -> int | None:
     """Where a block is over, as an index into `written`, or None while it may go on. Looks at whole lines only.
 
-    A block ends before a line that is less indented, before the line that stands behind the cursor already, and
-    at the first blank line if that is the rule, unless it `goes_on(text so far)`, as in a docstring.
+    A block ends before a line that is less indented, before the line that stands behind the cursor already (where
+    it begins with that one, only if the next one follows, too), and at the first blank line if that is the rule,
+    unless it `goes_on(text so far, whether the line is blank)`, as in a docstring.
     """
-    following = next((line for line in after.split("\n")[1:] if not is_blank(line)), None)
-    at = 0
+    below = [line.rstrip() for line in after.split("\n")[1:] if not is_blank(line)]
+    following = next(iter(below), None)
+    at = repeated = 0
     begun = False
     floor, until = block.floor, block.until
     for number, line in enumerate(written.split("\n")[:-1]):
         if number == _LEADING and until == "below":
             return max(at - 1, 0)
         if number == 0:
+            if block.tail and not is_blank(line):
+                return len(line)
             line = block.start + line
         if is_blank(line):
-            if begun and until == "blank" and not goes_on(written[:at]):
+            if begun and until == "blank" and not goes_on(written[:at], True):
                 return max(at - 1, 0)
         elif number > 0 or not block.start.strip():
             closes = _closes(line, block, following)
@@ -43,8 +49,12 @@ def block_end(written: str, block: Block, after: str, goes_on: Callable[[str], b
                 floor = columns(indentation(line))
                 # What begins in the first column is no part of the block above.
                 until = until if floor else "blank"
-            outside = columns(indentation(line)) < floor and not goes_on(written[:at])
-            if outside or line.rstrip() == (following or "").rstrip():
+            if columns(indentation(line)) < floor and not goes_on(written[:at], False):
+                return max(at - 1, 0)
+            if repeated and below[1:2] in ([], [line.rstrip()]):
+                return 0
+            repeated = not begun and line.rstrip() == following
+            if begun and line.rstrip() == following:
                 return max(at - 1, 0)
             begun = True
         at = written.index("\n", at) + 1
@@ -55,6 +65,16 @@ def _closes(line: str, block: Block, following: str | None) -> bool:
     """What closes a block just outside of it belongs to it, unless it stands behind the cursor already."""
     mark = closer(line)
     return mark is not None and columns(indentation(line)) == block.floor - 1 and mark != closer(following or "")
+
+
+def parted(block: str, start: str) -> tuple[str, str]:
+    """A block between closers that stand behind the cursor, and the line with closers that it ends with itself.
+
+    That line has no indentation, and is empty where there is none.
+    """
+    body, _, last = block.rpartition("\n")
+    own = closer(last) is not None and columns(indentation(last)) <= columns(indentation(start))
+    return (body, last.strip()) if own else (block, "")
 
 
 def fitted(suggestion: str, tail: str) -> tuple[str, int]:
@@ -73,22 +93,47 @@ def fits(suggestion: str, tail: str) -> Iterator[tuple[str, int]]:
     tail = tail.rstrip()
     for length in range(min(len(tail), len(suggestion)), 0, -1):
         kept = suggestion[: len(suggestion) - length]
-        if suggestion.endswith(tail[:length]) and unclosed(kept) <= unclosed(suggestion):
+        if _repeats(suggestion, tail, length) and unclosed(kept) <= unclosed(suggestion):
             yield kept, 0
     brought = _brought(suggestion, tail)
     whole = suggestion, len(tail[:brought].encode("utf-8", "surrogatepass"))
     if brought == len(tail):
         yield whole
-    if tail.strip(_CLOSERS + ";,: ") and (over := _over(suggestion, tail)) is not None:
-        yield suggestion[:over].rstrip(), 0
+    if tail.strip(_CLOSERS + _SEPARATORS) and (over := _over(suggestion, tail)) is not None:
+        kept = suggestion[:over]
+        yield kept.rstrip() if tail[0].isspace() else kept, 0
     if brought < len(tail):
         yield whole
+
+
+def _repeats(suggestion: str, tail: str, length: int) -> bool:
+    """Whether a suggestion ends with so many characters of `tail`, from its first on, and not by chance.
+
+    All of the tail, or closers, or whole words do not stand there by chance; `package e` `xpo` has no overlap.
+    """
+    if not suggestion.endswith(tail[:length]):
+        return False
+    overlap, before, behind = tail[:length], suggestion[: len(suggestion) - length], tail[length:]
+    if not behind or not overlap.strip(_CLOSERS + _SEPARATORS):
+        return True
+    halves = re.search(r"\w$", before) and re.match(r"\w", overlap)
+    halves = halves or (re.search(r"\w$", overlap) and re.match(r"\w", behind))
+    return not halves and re.search(r"\w", overlap) is not None
+
+
+def joined(suggestion: str, tail: str) -> str:
+    """A line without white space at its end, but for what parts it from the text behind the cursor."""
+    stripped = suggestion.rstrip()
+    parted = tail[:1] and not tail[0].isspace() and tail[0] not in _CLOSING + _SEPARATORS
+    return suggestion if parted and not suggestion.endswith("\n") else stripped
 
 
 def _over(suggestion: str, tail: str) -> int | None:
     """Where a suggestion closes what the first character of `tail`, a bracket or a quote, closes already."""
     closer = tail.lstrip()[:1]
     if closer and closer in _QUOTES:
+        if not _closes_string(closer, tail):
+            return None
         # What is escaped closes nothing.
         return next((each.start() for each in _CHARACTER.finditer(suggestion) if each[0] == closer), None)
     # Between other brackets these two are less and greater.
@@ -102,6 +147,18 @@ def _over(suggestion: str, tail: str) -> int | None:
                 return at if character == closer else None
             depth -= 1
     return None
+
+
+def _closes_string(quote: str, tail: str) -> bool:
+    """Whether the first such quote of a text is the end of a string: without a partner behind it."""
+    return tail.count(quote) % 2 == 1
+
+
+def _closes_first(tail: str) -> bool:
+    """Whether the first character of a text closes something that was opened before."""
+    if tail[:1] in tuple(_QUOTES):
+        return _closes_string(tail[0], tail)
+    return tail[:1] in tuple(_CLOSING)
 
 
 def is_closer(text: bytes) -> bool:
@@ -120,7 +177,7 @@ def _brought(suggestion: str, tail: str) -> int:
         if following.isspace():
             # An editor can show only what contains all that it replaces.
             at += character == following
-        elif not following or following not in _CLOSERS:
+        elif not _closes_first(tail[at:]):
             break
         elif depth == 0 and character == following:
             at = count = at + 1

@@ -34,27 +34,45 @@ def errors_with(document: Document, cursor: int, replaces: int = 0) -> Callable[
 
 
 def unfinished_with(document: Document, cursor: int) -> Callable[[str], int]:
-    """How many syntax errors there are with a text at the cursor, with a block that it leaves empty as one."""
+    """How many syntax errors there are with a text at the cursor.
+
+    A block that it leaves empty is one, and so is a comment or a string that goes on into the next line.
+    """
     errors = errors_with(document, cursor)
 
     def unfinished(text: str) -> int:
-        return errors(text) + lacks_body(*_with(document, cursor, text))
+        edited, end = _with(document, cursor, text)
+        return (
+            errors(text)
+            + lacks_body(edited, end)
+            + (_code_below(document, cursor) and not _code_below(edited, end))
+        )
 
     return unfinished
 
 
-def goes_on(document: Document, cursor: int) -> Callable[[str], bool]:
-    """Whether a block goes on behind a text inserted at the cursor: in a string, or while it mends nothing."""
+def goes_on(document: Document, cursor: int) -> Callable[[str, bool], bool]:
+    """Whether a block goes on behind a text inserted at the cursor: in a string, or while it mends nothing.
+
+    Behind a blank line it also goes on while the text by itself is not sound: inside of what it has opened.
+    """
     before = error_count(document)
     is_open = before > 0 and balance(document) > 0
 
-    def goes_on_behind(text: str) -> bool:
+    def goes_on_behind(text: str, blank: bool) -> bool:
         edited, end = _with(document, cursor, text)
         if kind_at(edited, end) == "string":
             return True
-        return 0 < before <= error_count(edited) or (is_open and balance(edited) > 0)
+        found = error_count(edited)
+        return 0 < before <= found or (blank and before < found) or (is_open and balance(edited) > 0)
 
     return goes_on_behind
+
+
+def _code_below(document: Document, offset: int) -> bool:
+    """Whether the line below an offset, if there is one, begins with code."""
+    below = document.text.line_of(offset) + 1
+    return below >= document.text.line_count or kind_at(document, document.text.line_start(below)) == "code"
 
 
 def _with(document: Document, cursor: int, text: str) -> tuple[Document, int]:

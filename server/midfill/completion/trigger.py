@@ -29,6 +29,8 @@ Rejection = Literal[
 ]
 
 
+# What an editor closes a block with, and what may end its statement then.
+_CLOSING = ")]};, "
 _CLOSER = re.compile(r"[)\]}]|(?i:end(?: (?:if|loop|case))?|fi|done|esac)(?=[\s;,).]*$)|</[\w:.-]+>")
 
 
@@ -57,13 +59,15 @@ Until = Literal[
 class Block:
     """Several lines, each indented by at least `floor` columns. `start` is what stands before the cursor.
 
-    `free`: the first line may be less deep, and then says itself how deep the others must be.
+    `free`: the first line may be less deep, and then says itself how deep the others must be. `tail`: closers that
+    stand behind the cursor, as an editor inserts them; a block that begins on a line of its own is put between.
     """
 
     floor: int
     start: str
     until: Until = "blank"
     free: bool = False
+    tail: str = ""
 
 
 def switched_off(document: Document, config: Config) -> Rejected | None:
@@ -90,9 +94,18 @@ def wanted(document: Document, cursor: int, invoked: bool, config: Config) -> Li
         return Rejected("insideWord")
     if not invoked and (reason := _noise(document, cursor, before, tail, config)):
         return Rejected(reason)
-    if not config.multiline or not is_blank(tail) or document.tree is None:
+    if not config.multiline or document.tree is None:
         return Line(tail)
+    if not is_blank(tail):
+        return _between(document, cursor, before, tail, invoked) or Line(tail)
     return _block(document, cursor, before, invoked) or Line(tail)
+
+
+def _between(document: Document, cursor: int, before: str, tail: str, invoked: bool) -> Block | None:
+    """The block that is wanted between its opener and closers behind the cursor."""
+    if tail.strip(_CLOSING) or not opens_block(document, cursor):
+        return None
+    return Block(columns(indentation(before)) + 1, before, "end" if invoked else "blank", tail=tail.rstrip())
 
 
 def _block(document: Document, cursor: int, before: str, invoked: bool) -> Block | None:
@@ -135,7 +148,7 @@ def _noise(document: Document, cursor: int, before: str, tail: str, config: Conf
         if kind == "string" and not config.in_strings:
             return "inString"
     braces = document.language is not None and document.language.block == "braces"
-    if braces and is_blank(tail) and before.rstrip()[-1:] in (";", "}"):
+    if braces and is_blank(tail) and before[-1:] in (";", "}"):
         # In `for (i = 0;` nothing is finished.
         inside = before.count("(") > before.count(")") or kind_at(document, cursor) != "code"
         return None if inside else "finished"
@@ -151,15 +164,16 @@ def closer(line: str) -> str | None:
 def _level(document: Document, cursor: int, before: str) -> tuple[int, bool]:
     """How deep a block that begins on a blank line must stay, and whether that is a mere guess.
 
-    It is inside the block that the line above opens; else as deep as the cursor; where that stands in the first
-    column, as deep as the line above.
+    It is inside the block that the line above opens, if the cursor is; else as deep as the cursor; where that
+    stands in the first column, as deep as the line above.
     """
     text = document.text
     for line in range(text.line_of(cursor) - 1, -1, -1):
         above = text.line(line)
         if not is_blank(above):
             if opens_block(document, text.line_start(line) + len(above.rstrip().encode("utf-8", "surrogatepass"))):
-                return columns(indentation(above)) + 1, False
+                inside = columns(indentation(above)) + 1
+                return min(inside, columns(before) or inside), False
             return columns(before or indentation(above)), not before
     return columns(before), not before
 
