@@ -96,13 +96,21 @@ def compare(options: argparse.Namespace) -> int:
         terminal.progress(f"[{'#' * (30 * done // all_of_them):30}] {what}", 100 * done // all_of_them)
 
     roles = [options.role] if options.role else compare.ROLES
-    found = asyncio.run(compare.compare(options.names, roles, progress))
+    found = compare.Comparison([], {}, {})
+    code = 0
+    try:
+        asyncio.run(compare.compare(options.names, roles, progress, found=found))
+    except KeyboardInterrupt:
+        if not found.scores:
+            raise
+        terminal.tell("Interrupted: this is what was done by then.")
+        code = 130
     print(compare.report(found))
     if options.json:
         terminal.write(options.json, json.dumps(compare.as_json(found), indent=2) + "\n")
     if options.html:
         terminal.write(options.html, compare.as_html(found))
-    return 0
+    return code
 
 
 def _chosen(names: list[str]) -> list[catalog.Model]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -22,12 +22,15 @@ from midfill.config import Config, Models
 from midfill.errors import MidfillError, ModelMissing
 from midfill.models import catalog
 
+if TYPE_CHECKING:
+    from midfill.engine.llama import Device
+
 # A line that is suggested while one types in a file that was read before: a token read, and so many written.
 LINE_TOKENS, EDIT_TOKENS = 12, 150
 # The longest that each may take, in milliseconds; the first is the setting latencyTargetMs by default.
 LINE_MS, EDIT_MS = 500, 15_000
 # Tokens of context that memory is kept for, and the share of the memory that models may take.
-CONTEXT, SHARE = 8192, 0.5
+CONTEXT, SHARE, GRAPHICS_SHARE = 8192, 0.5, 0.9
 # Bytes that a model takes besides weights and cache.
 OVERHEAD = 250_000_000
 # With so much graphics memory a machine is a team's server.
@@ -88,7 +91,7 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Memory in bytes; `graphics` is that of the largest card that llama.cpp can use, 0 without one."""
+    """Memory in bytes; `graphics` is that of all cards that llama.cpp can use, 0 without one."""
 
     cores: int
     memory: int
@@ -114,10 +117,20 @@ class Advice:
 def machine() -> Machine:
     from midfill.engine import llama
 
-    cards = sorted(llama.devices(), key=lambda device: device.memory)
-    most = cards[-1] if cards else None
-    memory = psutil.virtual_memory().total
-    return Machine(app.cores(), memory, most.memory if most else 0, most.name if most else "")
+    return of_devices(app.cores(), psutil.virtual_memory().total, llama.devices())
+
+
+def of_devices(cores: int, memory: int, devices: Sequence[Device]) -> Machine:
+    """Cards share a model's layers among them; one inside the processor is used where there is no other.
+
+    A card without room for the smallest model does not count.
+    """
+    own = [device for device in devices if not device.shared]
+    cards = own or sorted(devices, key=lambda device: device.memory)[-1:]
+    graphics = sum(card.memory for card in cards)
+    if graphics * GRAPHICS_SHARE < REFERENCE.memory:
+        return Machine(cores, memory)
+    return Machine(cores, memory, graphics, " and ".join(card.name for card in cards))
 
 
 async def measured() -> dict[str, Rates]:
@@ -162,7 +175,7 @@ def predicted(candidate: Candidate, rates: Mapping[str, Rates]) -> Rates:
 def recommend(where: Machine, rates: Mapping[str, Rates], here: frozenset[str] = frozenset()) -> list[Advice]:
     """The largest model for each role that is fast enough and for which there is room beside the other."""
     if where.graphics:
-        room, kind = int(where.graphics * 0.9), f"the {where.graphics / 1e9:.0f} GB of {where.card}"
+        room, kind = int(where.graphics * GRAPHICS_SHARE), f"the {where.graphics / 1e9:.0f} GB of {where.card}"
     else:
         room, kind = int(where.memory * SHARE), f"half of {where.memory / 1e9:.0f} GB of memory"
     complete = _best(room - REFERENCE.memory, rates, LINE_TOKENS + 1, LINE_MS) or REFERENCE
@@ -170,9 +183,9 @@ def recommend(where: Machine, rates: Mapping[str, Rates], here: frozenset[str] =
     # Those that complete follow instructions too, and one model for all roles takes its memory once.
     edit = max(beside, complete, key=CODERS.index)
     return [
-        _advice("complete", complete, rates, here, kind),
-        _advice("edit", edit, rates, here, kind),
-        _advice("explain", edit, rates, here, kind),
+        _advice("complete", complete, rates, here, kind, complete.memory <= room),
+        _advice("edit", edit, rates, here, kind, edit.memory <= room),
+        _advice("explain", edit, rates, here, kind, edit.memory <= room),
     ]
 
 
@@ -186,7 +199,7 @@ def _best(room: int, rates: Mapping[str, Rates], tokens: int, most_ms: int) -> C
 
 
 def _advice(
-    role: str, candidate: Candidate, rates: Mapping[str, Rates], here: frozenset[str], kind: str
+    role: str, candidate: Candidate, rates: Mapping[str, Rates], here: frozenset[str], kind: str, fits: bool
 ) -> Advice:
     rate = predicted(candidate, rates)
     tokens = LINE_TOKENS + 1 if role == "complete" else EDIT_TOKENS
@@ -194,7 +207,8 @@ def _advice(
     how = "measured" if candidate.name in rates else "expected from what a smaller model was measured at"
     what = f"a line of {LINE_TOKENS} tokens" if role == "complete" else f"an answer of {EDIT_TOKENS} tokens"
     larger = CODERS[CODERS.index(candidate) + 1 :]
-    why = f"{what} takes {answer} ms ({how}), and it fits into {kind}"
+    why = f"{what} takes {answer} ms ({how}), and it "
+    why += f"fits into {kind}" if fits else f"is the smallest, though it takes more than {kind}"
     if larger:
         slow = round(tokens / predicted(larger[0], rates).generate * 1000)
         most = LINE_MS if role == "complete" else EDIT_MS

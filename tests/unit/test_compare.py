@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from scripted import ScriptedEngine
 
-from midfill import compare
+from midfill import cli, compare, terminal
 from midfill.config import Config
 from midfill.errors import EngineError, ModelMissing
 from midfill.models import catalog
@@ -82,6 +83,40 @@ async def test_size_and_memory_stand_beside_the_quality() -> None:
     assert found.memory.keys() == {NAME}
     for told in (compare.report(found), compare.as_html(found)):
         assert "0.49 GB" in told
+
+
+async def test_a_model_that_is_named_twice_is_asked_once() -> None:
+    found = await compare.compare([NAME, "complete"], ["complete"], quiet, says("x"))
+    assert [score.model for score in found.scores] == [NAME]
+
+
+def test_what_was_done_before_an_interruption_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def interrupt(what: str, done: int, all_of_them: int) -> None:
+        if "edit" in what or role == "complete":
+            raise KeyboardInterrupt
+
+    real = compare.compare
+    monkeypatch.setattr(terminal, "progress", lambda told, _: interrupt(told, 0, 0))
+    monkeypatch.setattr(
+        compare, "compare", lambda names, roles, progress, found: real(names, roles, progress, says("x"), found)
+    )
+    role = ""
+    assert cli.main(["models", "compare", NAME, "--json", str(tmp_path / "found.json")]) == 130
+    captured = capsys.readouterr()
+    assert f"{NAME}" in captured.out and "complete" in captured.out and "edit" not in captured.out
+    assert "this is what was done by then" in captured.err
+    assert json.loads((tmp_path / "found.json").read_text())["scores"][0]["role"] == "complete"
+    # With nothing done there is nothing to show.
+    role = "complete"
+    assert cli.main(["models", "compare", NAME, "--role", role]) == 130
+    assert capsys.readouterr().out == ""
+
+
+def test_a_wrong_name_is_said_with_what_may_be_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["models", "compare", NAME, "qwen2.5-coder-1.5-instruct"]) == 2
+    assert "Did you mean qwen2.5-coder-1.5b-instruct?" in capsys.readouterr().err
 
 
 async def test_a_model_that_is_not_there_is_said_first(monkeypatch: pytest.MonkeyPatch) -> None:

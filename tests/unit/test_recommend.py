@@ -54,6 +54,41 @@ def test_what_is_recommended_fits_and_says_why() -> None:
     assert "docs/scale.md" in recommend.report(Machine(32, 256 * GB, 80 * GB, "H100"), [complete])
 
 
+@pytest.mark.parametrize(
+    ("devices", "graphics", "card"),
+    [
+        ([], 0, ""),
+        ([llama.Device("Apple M2", 12 * GB)], 12, "Apple M2"),
+        ([llama.Device("Radeon 780M", 16 * GB, shared=True)], 16, "Radeon 780M"),
+        # Two cards share the layers of a model; what is inside the processor is left out then.
+        (
+            [
+                llama.Device("RTX 3060", 12 * GB),
+                llama.Device("RTX 4070", 12 * GB),
+                llama.Device("UHD", 32 * GB, True),
+            ],
+            24,
+            "RTX 3060 and RTX 4070",
+        ),
+        # What has no room for the smallest model is no use.
+        ([llama.Device("GT 710", GB // 2)], 0, ""),
+    ],
+)
+def test_what_graphics_there_are(devices: list[llama.Device], graphics: int, card: str) -> None:
+    found = recommend.of_devices(8, 32 * GB, devices)
+    assert found == Machine(8, 32 * GB, graphics * GB, card)
+
+
+def test_odd_machines_are_told_the_truth() -> None:
+    board = recommend.recommend(Machine(4, GB), {REFERENCE.name: Rates(30, 8)})
+    assert {each.model for each in board} == {REFERENCE.name}
+    assert "is the smallest, though it takes more than half of 1 GB of memory" in board[0].why
+    assert chosen(Machine(4, 4 * GB), 200, 50) == ("0.5b", "0.5b", "0.5b")
+    assert chosen(Machine(32, 32 * GB), 1500, 120) == ("1.5b", "7b", "7b")
+    two = recommend.of_devices(16, 64 * GB, [llama.Device("RTX 3060", 12 * GB)] * 2)
+    assert chosen(two, 9000, 300) == ("30b-a3b", "30b-a3b", "30b-a3b")
+
+
 def test_what_was_measured_is_believed() -> None:
     small, middle = CODERS[:2]
     rates = {small.name: Rates(200, 40), middle.name: Rates(70, 25)}

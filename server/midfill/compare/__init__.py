@@ -65,18 +65,22 @@ async def compare(
     roles: Sequence[str],
     progress: Callable[[str, int, int], None],
     engine_of: Callable[[Callable[[], Config]], Engine] = app.local_engine,
+    found: Comparison | None = None,
 ) -> Comparison:
     """Give every model every task. `progress` hears what is done, the number of it and how many there are.
 
-    Raises `UsageError` or `ModelError` for a model that is not there.
+    What is done so far is in `found`, should it be interrupted. Raises `UsageError` or `ModelError` for a model
+    that is not there.
     """
-    models = [catalog.find(name) for name in names]
+    # A model may be named twice, by its name and by its role.
+    models = list({model.name: model for model in map(catalog.find, names)}.values())
     for model in models:
         catalog.present(model)
     todo, done = len(models) * sum(len(tasks()[role]) for role in roles), 0
-    scores = []
-    memory: dict[str, int] = {}
+    found = found or Comparison([], {}, {})
+    memory = found.memory
     for model in models:
+        found.size[model.name] = model.bytes
         before = psutil.Process().memory_info().rss
         config = Config(models=Models(model.name, model.name, model.name), edit_attempts=2, drafts=False)
         engine = engine_of(lambda config=config: config)  # type: ignore[misc]
@@ -95,18 +99,18 @@ async def compare(
                     results.append((quality, (time.perf_counter() - started) * 1000))
                     grown = psutil.Process().memory_info().rss - before
                     memory[model.name] = max(grown, memory.get(model.name, 0))
-                scores.append(_score(model.name, role, results, note))
+                found.scores.append(_score(model.name, role, results, note))
         finally:
             await engine.close()
     progress("done", todo, todo)
-    return Comparison(scores, {model.name: model.bytes for model in models}, memory)
+    return found
 
 
 async def _complete(task: dict[str, Any], config: Config, engine: Engine) -> float:
     before, after = task["code"].split("|")
     info = engine.info("complete")
     line = before.rfind("\n") + 1
-    prompt = fim.prompt(fim.family(info.family), before[:line], before[line:], after)
+    prompt = fim.prompt(fim.family(info.family, info.doubt), before[:line], before[line:], after)
     request = Request("complete", info.name, prompt, 24, heal=True, stop=("\n",), drafts=False)
     written = ""
     async with aclosing(engine.generate(request, CancelToken())) as chunks:

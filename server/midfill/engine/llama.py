@@ -419,10 +419,14 @@ def _strlen(llama: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What llama.cpp's build can compute on besides the processor. `memory` is in bytes."""
+    """What llama.cpp's build can compute on besides the processor. `memory` is in bytes.
+
+    `shared`: it is inside the processor, and its memory is the machine's.
+    """
 
     name: str
     memory: int
+    shared: bool = False
 
 
 def devices() -> list[Device]:
@@ -445,7 +449,8 @@ def devices() -> list[Device]:
         if kind(device) in (_GPU, _INTEGRATED):
             free, total = ctypes.c_size_t(), ctypes.c_size_t()
             memory(device, ctypes.byref(free), ctypes.byref(total))
-            found.append(Device((name(device) or b"").decode("utf-8", "replace"), total.value))
+            called = (name(device) or b"").decode("utf-8", "replace")
+            found.append(Device(called, total.value, kind(device) == _INTEGRATED))
     return found
 
 
