@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -22,6 +23,9 @@ from midfill.errors import MidfillError, UsageError
 def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Where the output is no UTF-8, as in a file on Windows, what it cannot spell is escaped.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return command(options.run)(options)
     except UsageError as error:

@@ -69,7 +69,7 @@ def inspect(options: argparse.Namespace) -> int:
     from midfill import inspection
 
     found = inspection.inspect(options.path, options.family)
-    print(json.dumps(found, indent=2, ensure_ascii=False) if options.json else inspection.report(found))
+    print(json.dumps(found, indent=2) if options.json else inspection.report(found))
     return 0 if found["family"] else 1
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -405,6 +408,25 @@ def test_a_model_of_no_family_is_refused_with_what_could_be_set(
     assert (found["family"], found["roles"], found["fim"]["form"]) == (None, [], None)
     assert "control tokens of none" in found["problems"][0]
     assert ", ".join(families.FAMILIES) in found["problems"][0]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["words", "json"])
+def test_a_file_is_told_of_where_the_output_can_spell_little(tmp_path: Path, options: list[str]) -> None:
+    """As on Windows, where the output goes into a file."""
+    licence = "mit\n\x1b[31mfamily   lie"
+    file = write(tmp_path / "m.gguf", "llama", "deepseek-coder-6.7b-base", DEEPSEEK, general__license=licence)
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run(
+        [sys.executable, "-m", "midfill", "models", "inspect", str(file), *options],
+        env=environment,
+        capture_output=True,
+        check=True,
+    )
+    assert b"\x1b" not in done.stdout
+    if options:
+        found = json.loads(done.stdout)
+        assert found["fim"]["example"]["prompt"] == DEEPSEEK_PROMPT
+        assert found["licence"] == "mit [31mfamily lie"
 
 
 @pytest.mark.parametrize(

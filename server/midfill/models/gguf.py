@@ -55,9 +55,10 @@ def context(metadata: dict[str, Any]) -> int | None:
 
 
 def licence(metadata: dict[str, Any]) -> str:
-    """The file's own word on its licence; empty without one."""
+    """The file's own word on its licence, in one line; empty without one."""
     told = str(metadata.get("general.license", ""))
-    return str(metadata.get("general.license.name", "")) if told in ("", "other") else told
+    told = str(metadata.get("general.license.name", "")) if told in ("", "other") else told
+    return "".join(letter for letter in " ".join(told.split()) if letter.isprintable())[:100]
 
 
 def metadata(stream: BinaryIO, lists: Container[str] = ()) -> dict[str, Any]:
