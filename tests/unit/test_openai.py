@@ -417,8 +417,9 @@ def conversation(engine: OpenAIEngine) -> dict[str, Any]:
         ["Sure, here it is:\n\n```py", "thon\nx = 1", "\n``", "`\nI changed it."],
         ["```py\nx = 1\n```\n"],
         ["x = 1\n"],
+        ["<thi", "nk>\nPerhaps:\n```python\ny = 2\n```\n</th", "ink>\n\n```python\nx = 1\n```"],
     ],
-    ids=["as asked", "chatter", "another word for it", "bare"],
+    ids=["as asked", "chatter", "another word for it", "bare", "thinking"],
 )
 async def test_a_conversation_is_had_in_the_servers_own_words(written: list[str]) -> None:
     server = Server(models=("my-model",), answer=talks(*written))
@@ -439,8 +440,15 @@ async def test_a_conversation_is_had_in_the_servers_own_words(written: list[str]
 @pytest.mark.parametrize(
     ("owner", "also"),
     [
-        ("vllm", {"continue_final_message": True, "add_generation_prompt": False}),
-        ("llamacpp", {}),
+        (
+            "vllm",
+            {
+                "continue_final_message": True,
+                "add_generation_prompt": False,
+                "chat_template_kwargs": {"enable_thinking": False},
+            },
+        ),
+        ("llamacpp", {"chat_template_kwargs": {"enable_thinking": False}}),
         ("library", {}),
     ],
 )
@@ -509,6 +517,9 @@ def test_a_text_ends_before_a_stop_however_it_is_cut(size: int) -> None:
         ("<<<<<<< SEARCH\n", "Blocks:\n<<<<<<< SEARCH\n  a\n=======", "  a\n======="),
         ("## `f`\n\n", "## `f`\n\nIt adds.", "\nIt adds."),
         ("## `f`\n\n", "It adds.", "It adds."),
+        ("```python\n", "<think>\n```python\nno\n```\n</think>\n\n```python\nx = 1", "x = 1"),
+        ("```python\n", "<think>\n```python\nno end", ""),
+        ("```python\n", "<thin", ""),
     ],
 )
 def test_what_is_said_again_of_a_beginning_goes(begun: str, answer: str, left: str) -> None:
@@ -526,6 +537,9 @@ def test_what_is_said_again_of_a_beginning_goes(begun: str, answer: str, left: s
         ("```py", "```py"),
         ("`a` is", "`a` is"),
         ("a ```python\n", "a ```python\n"),
+        ("<think>\n\n</think>\n\nx = 1", "x = 1"),
+        ("<table>", "<table>"),
+        ("x <think>", "x <think>"),
     ],
 )
 def test_who_goes_on_with_a_beginning_may_say_it_again(answer: str, left: str) -> None:

@@ -275,8 +275,10 @@ def _ollama_read(event: Mapping[str, Any]) -> Answer:
     return replace(answer, usage=usage, finish="length" if event.get("done_reason") == "length" else "stop")
 
 
+# What all three take whose templates are the models' own: the answer is begun, so there is no place to think in.
+_AT_ONCE = {"chat_template_kwargs": {"enable_thinking": False}}
 # vLLM and SGLang, "Chat API": an answer that is begun is gone on with.
-_GOES_ON = {"continue_final_message": True, "add_generation_prompt": False}
+_GOES_ON = {"continue_final_message": True, "add_generation_prompt": False, **_AT_ONCE}
 
 # The first that fits is taken; the last fits any server.
 DIALECTS = (
@@ -290,7 +292,7 @@ DIALECTS = (
         owner="llamacpp",
         hole=_infill_body,
         hole_path="/infill",
-        goes_on={},
+        goes_on=_AT_ONCE,
     ),
     # vLLM, "OpenAI-Compatible Server" and "Structured Outputs". It refuses a suffix.
     Dialect("vLLM", "/v1/completions", _vllm_body, _openai_read, heals=True, owner="vllm", goes_on=_GOES_ON),

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 
 _FENCE = r"`{3,}[^\n]*\n"
+# What a model thinks before it answers, where its server leaves that in the answer.
+_THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 
 
 class Ends:
@@ -53,6 +55,7 @@ class Beginning:
 
     def __init__(self, begun: str, goes_on: bool = False) -> None:
         self._begun, self._goes_on, self._text, self._found = begun, goes_on, "", False
+        self._thought = False
         # As it was asked for, but for blanks and what a fence is said to hold.
         words = [_FENCE if word.startswith("```") else re.escape(word) for word in begun.split()]
         end = r"[ \t]*\n" if begun.endswith("\n") and words[-1] != _FENCE else ""
@@ -63,6 +66,8 @@ class Beginning:
         if self._found or not self._begun:
             return piece
         self._text += piece
+        if self._thinks():
+            return ""
         if not self._goes_on:
             return self._after(self._pattern)
         if len(self._text) < len(self._begun) and self._begun.startswith(self._text):
@@ -72,7 +77,7 @@ class Beginning:
 
     def rest(self) -> str:
         """The answer of a model that did not begin as it should; as little before the code as can be told."""
-        if self._found or not self._begun:
+        if self._found or not self._begun or self._thinks():
             return ""
         if self._goes_on:
             return self._text
@@ -81,6 +86,16 @@ class Beginning:
             if pattern and (text := self._after(re.compile(pattern, re.MULTILINE))):
                 return text
         return self._text
+
+    def _thinks(self) -> bool:
+        """Whether there is nothing but thinking yet. It is dropped when it ends, and the blank lines behind it."""
+        if thought := _THOUGHT.match(self._text):
+            self._text, self._thought = self._text[thought.end() :], True
+        if self._thought:
+            self._text = self._text.lstrip("\n")
+            return not self._text
+        text = self._text.lstrip()
+        return text.startswith("<think>") or (text != "" and "<think>".startswith(text))
 
     def _after(self, pattern: re.Pattern[str]) -> str:
         found = pattern.search(self._text)
