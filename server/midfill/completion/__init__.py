@@ -143,7 +143,7 @@ class Completer:
             prompt=_prompt(document, window, info),
             max_tokens=self.config.max_line_tokens if isinstance(want, Line) else self.config.max_block_tokens,
             heal=_heals(document, cursor),
-            stop=("\n",) if isinstance(want, Line) else (),
+            stop=("\n",) if isinstance(want, Line) and not want.further else (),
             drafts=self.config.drafts,
             alternatives=self.config.alternatives if invoked else 1,
             when=when,

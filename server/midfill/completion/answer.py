@@ -16,6 +16,8 @@ from midfill.engine.base import Chunk
 from midfill.syntax import error_count, tolerated_errors
 from midfill.text import indentation, is_blank
 
+# Lines that do not lead onto the text behind the cursor by then never will.
+_LEADING = 8
 # How many bytes behind the cursor a suggestion is compared with.
 _FOLLOWING = 1500
 # What begins with more blank lines, or with more tokens of white space, than these has nothing to say.
@@ -66,6 +68,8 @@ class Answer:
         end: int | None = None
         if not raw.strip() and (raw.count("\n") > _BLANK_LINES or len(self._pieces[index]) > _BLANKS):
             end = 0
+        elif isinstance(self._want, Line) and "\n" in raw:
+            end = self._line_end(raw, self._want.tail, chunk)
         elif isinstance(self._want, Block) and "\n" in raw:
             # A line that the model ends with is whole, too.
             whole = raw + "\n" if chunk.finish == "end" else raw
@@ -79,10 +83,35 @@ class Answer:
             end = len(raw)
             if chunk.finish == "length":
                 self._cut_short.add(index)
-            elif chunk.finish == "end":
-                self._said_all.add(index)
+        if chunk.finish == "end" and end == len(raw):
+            self._said_all.add(index)
         if end is not None:
             self.ended[index] = end
+
+    def _line_end(self, raw: str, tail: str, chunk: Chunk) -> int | None:
+        """Where a line ends, or, where it makes no sense, the lines that lead onto the text behind the cursor."""
+        first = raw.index("\n")
+        lines = raw.count("\n")
+        if "\n" not in chunk.text and not chunk.finish:
+            return None
+        if lines > _LEADING or (lines == 1 and self._fitting(postprocess.joined(raw[:first], tail), tail)):
+            return first
+        whole = raw if chunk.finish == "end" else raw[: raw.rindex("\n")]
+        if self._leading(whole, tail, chunk.finish == "end"):
+            return len(whole)
+        return first if chunk.finish else None
+
+    def _leading(self, text: str, tail: str, said_all: bool) -> Suggestion | None:
+        """Several lines that lead onto the text behind the cursor, or with which the model has said all."""
+        tail = tail.rstrip()
+        text = text.rstrip() if text.rstrip().endswith(tail) else text
+        if text.endswith(tail):
+            text = text.removesuffix(tail)
+        elif not said_all:
+            return None
+        errors = soundness.errors_with(self._document, self._cursor)
+        sound = "\n" in text and errors(text) <= tolerated_errors(self._document, self._cursor)
+        return Suggestion(text) if sound and text.strip() else None
 
     def _in_time(self, raw: str, most_ms: float) -> int | None:
         """Where a block ends that has taken so long already: better the beginning of it in time than all too late.
@@ -154,24 +183,37 @@ class Answer:
             return replace(clean, text=clean.text.replace("\n", document.text.newline))
         return clean
 
+    def _fitting(self, whole: str, tail: str) -> Suggestion | None:
+        """The first fit of a line to the text behind the cursor that adds no syntax error."""
+        document, cursor = self._document, self._cursor
+        before = document.text.slice(document.text.line_start(document.text.line_of(cursor)), cursor)
+        most = tolerated_errors(document, cursor)
+        fits = list(postprocess.fits(whole, tail))
+        for text, replaces in fits if fits[0][0].strip() else ():
+            if not text.strip():
+                continue
+            errors = soundness.errors_with(document, cursor, replaces)
+            closers = "" if tail.strip() or is_blank(before) else postprocess.closers(before + text)
+            if errors(text) <= most or (closers and errors(text + closers) <= most):
+                return Suggestion(text, replaces)
+        return None
+
     def _line(self, index: int, want: Line, before: str) -> Suggestion | Rejection:
         """The first fit that adds no syntax error, else the longest beginning of one that adds none.
 
         What ends its line may leave brackets open: the next lines close them.
         """
         document, cursor = self._document, self._cursor
-        whole = postprocess.joined(self.raw[index][: self.ended[index]], want.tail)
+        text = self.raw[index][: self.ended[index]]
+        if "\n" in text and (lines := self._leading(text, want.tail, index in self._said_all)):
+            return lines
+        whole = postprocess.joined(text, want.tail)
         fits = list(postprocess.fits(whole, want.tail))
         if not postprocess.without_following_lines(whole, before, self._after).strip():
             return "repeatsSuffix"
+        if fitting := self._fitting(whole, want.tail):
+            return fitting
         most = tolerated_errors(document, cursor)
-        for text, replaces in fits if fits[0][0].strip() else ():
-            if not text.strip():
-                continue
-            errors = soundness.errors_with(document, cursor, replaces)
-            closers = "" if want.tail.strip() or is_blank(before) else postprocess.closers(before + text)
-            if errors(text) <= most or (closers and errors(text + closers) <= most):
-                return Suggestion(text, replaces)
         errors = soundness.errors_with(document, cursor)
         # What only seems to repeat the text behind the cursor mends what is broken without it.
         if want.tail.strip() and error_count(document) > most >= errors(whole):

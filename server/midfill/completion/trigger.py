@@ -43,9 +43,13 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Line:
-    """The rest of the line; `tail` is what stands behind the cursor on it."""
+    """The rest of the line; `tail` is what stands behind the cursor on it.
+
+    `further`: several lines are right where they lead onto the tail and the first by itself makes no sense.
+    """
 
     tail: str
+    further: bool = False
 
 
 Until = Literal[
@@ -97,13 +101,16 @@ def wanted(document: Document, cursor: int, invoked: bool, config: Config) -> Li
     if not config.multiline or document.tree is None:
         return Line(tail)
     if not is_blank(tail):
-        return _between(document, cursor, before, tail, invoked) or Line(tail)
+        return _between(document, cursor, before, tail, invoked) or Line(tail, further=invoked)
     return _block(document, cursor, before, invoked) or Line(tail)
 
 
 def _between(document: Document, cursor: int, before: str, tail: str, invoked: bool) -> Block | None:
-    """The block that is wanted between its opener and closers behind the cursor."""
-    if tail.strip(_CLOSING) or not opens_block(document, cursor):
+    """The block, or lines in brackets, that is wanted between its opener and closers behind the cursor."""
+    bracketed = (
+        before.rstrip()[-1:] + tail.lstrip()[:1] in ("()", "[]", "{}") and kind_at(document, cursor) == "code"
+    )
+    if tail.strip(_CLOSING) or not (bracketed or opens_block(document, cursor)):
         return None
     return Block(columns(indentation(before)) + 1, before, "end" if invoked else "blank", tail=tail.rstrip())
 
