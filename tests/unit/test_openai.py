@@ -727,8 +727,8 @@ async def test_a_request_can_be_given_up_before_there_is_a_connection() -> None:
             cancel = CancelToken()
             asyncio.get_running_loop().call_later(0.05, cancel.cancel)
             assert await asyncio.wait_for(chunks_of(engine, cancel), 2) == []
-            chunks = await asyncio.wait_for(chunks_of(engine, deadline_ms=50), 2)
-            assert [chunk.finish for chunk in chunks] == ["deadline"]
+            with pytest.raises(EngineError, match=r"has said nothing within 0\.1 s\. Is it running"):
+                await asyncio.wait_for(chunks_of(engine, deadline_ms=50), 2)
         for each in crowd:
             each.close()
 
@@ -805,6 +805,17 @@ async def test_after_the_deadline_what_there_is_of_the_answer_is_all() -> None:
         chunks = await chunks_of(engine, deadline_ms=150)
         assert [(chunk.text, chunk.finish) for chunk in chunks] == [("one", None), ("", "deadline")]
         await asyncio.wait_for(server.left.wait(), 2)
+
+
+async def test_a_server_that_hangs_is_said_and_one_that_is_busy_with_us_is_not() -> None:
+    async with running(Server(answer=silent)) as server, engine_at(server.url, in_flight=1) as engine:
+        first = asyncio.ensure_future(chunks_of(engine, deadline_ms=200))
+        await asyncio.sleep(0.05)
+        # It waits for its turn.
+        assert [chunk.finish for chunk in await chunks_of(engine, deadline_ms=50)] == ["deadline"]
+        with pytest.raises(EngineError, match=r"has said nothing within 0\.2 s"):
+            await first
+        assert not engine.resting
 
 
 async def test_no_more_at_once_than_the_setting_allows() -> None:

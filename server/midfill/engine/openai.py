@@ -108,7 +108,9 @@ class OpenAIEngine:
         loop = asyncio.get_running_loop()
         chunks: asyncio.Queue[Chunk | Exception | None] = asyncio.Queue()
         info = self.info(request.role)
-        asking = asyncio.ensure_future(self._ask(server, request, info, chunks.put_nowait, started))
+        # Whether the server has been asked, or the request waits for its turn.
+        asked = asyncio.Event()
+        asking = asyncio.ensure_future(self._ask(server, request, info, chunks.put_nowait, started, asked))
         asking.add_done_callback(lambda _: chunks.put_nowait(None))
         cancel.on_cancel(lambda: _soon(loop, asking))
         late = False
@@ -119,14 +121,16 @@ class OpenAIEngine:
             asking.cancel()
 
         timer = loop.call_later(request.deadline_ms / 1000, give_up) if request.deadline_ms is not None else None
-        usage, finished = Usage(), False
+        usage, finished, begun = Usage(), False, False
         try:
             while (item := await chunks.get()) is not None:
                 if isinstance(item, Exception):
                     raise item
-                usage, finished = item.usage, item.finish is not None
+                usage, finished, begun = item.usage, item.finish is not None, True
                 yield item
             if late and not finished and not cancel.cancelled:
+                if asked.is_set() and not begun:
+                    raise server.late(request.deadline_ms)
                 yield Chunk("", 0.0, usage, "deadline")
         finally:
             asking.cancel()
@@ -155,10 +159,12 @@ class OpenAIEngine:
         info: ModelInfo,
         post: Callable[[Chunk | Exception], None],
         started: float,
+        asked: asyncio.Event,
     ) -> None:
         try:
             server.check()
             async with server.turn(request.when):
+                asked.set()
                 queue_ms = (time.perf_counter() - started) * 1000
                 async with contextlib.aclosing(self._tried(server, request, info)) as answers:
                     async for chunk in _chunks(answers, queue_ms):
@@ -233,6 +239,14 @@ class _Server:
             self._dialect = self._lacks = None
             self._talks_only = False
         return EngineError(self._reason)
+
+    def late(self, milliseconds: float | None) -> EngineError:
+        """Nothing came in time. Another request may well be in time, so that this is no failure to count."""
+        given = f"{(milliseconds or 0) / 1000:.1f} s"
+        return EngineError(
+            f"The inference server at {self.place.url} has said nothing within {given}. Is it running, and fast "
+            "enough for the model?"
+        )
 
     @contextlib.asynccontextmanager
     async def turn(self, when: When) -> AsyncIterator[None]:
