@@ -646,7 +646,11 @@ def test_the_family_knows_what_its_system_says_where_nobody_does(family: str, st
             "<|im_start|>system\nSys<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\nHi<|im_end|>\n"
             "<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n",
         ),
-        ("codellama", "[INST] <<SYS>>\nSys\n<</SYS>>\n\nHello [/INST]Hi </s><s>[INST] U [/INST]"),
+        ("codellama", "[INST] <<SYS>>\nSys\n<</SYS>>\n\nHello [/INST] Hi </s><s>[INST] U [/INST]"),
+        (
+            "deepseek-coder-v2",
+            "Sys\n\nUser: Hello\n\nAssistant: Hi<｜end▁of▁sentence｜>User: U\n\nAssistant:",
+        ),
         (
             "codellama-70b",
             "Source: system\n\n Sys <step> Source: user\n\n Hello <step> Source: assistant\n"
@@ -679,6 +683,13 @@ def test_a_conversation_in_the_words_of_the_family(family: str, expected: str) -
     parts = chat.conversation(ModelInfo("m", family, 4096), TURNS, "")
     assert flat(parts) == expected
     assert [part.text.lstrip() for part in parts if not part.control] == ["Sys", "Hello", "Hi", "U", ""]
+
+
+def test_an_answer_that_is_begun_has_before_it_what_every_answer_has() -> None:
+    turn = [chat.Turn("user", "U")]
+    assert flat(chat.conversation(ModelInfo("m", "codellama", 1), turn, "```")) == "<s>[INST] U [/INST] ```"
+    assert flat(chat.conversation(ModelInfo("m", "codellama", 1), turn, "")) == "<s>[INST] U [/INST]"
+    assert flat(chat.conversation(ModelInfo("m", "deepseek-coder-v2", 1), turn, "x")).endswith("Assistant: x")
 
 
 def test_a_space_before_what_is_said_is_part_of_its_first_word(tmp_path: Path) -> None:

@@ -35,8 +35,9 @@ class Chat:
     """How a family marks the turns.
 
     `first` are the system's words and the user's, `user` what the user says later, `ask` the beginning of an
-    answer, `answered` the end of one. `system`: whether the family tells a system's words from the user's.
-    `default`: what the family puts in the system's place where nobody says anything; a model knows itself by that.
+    answer, `lead` what stands before one as soon as there is one, `answered` the end of one. `system`: whether the
+    family tells a system's words from the user's. `default`: what the family puts in the system's place where
+    nobody says anything; a model knows itself by that.
     """
 
     first: str
@@ -45,6 +46,7 @@ class Chat:
     answered: str
     system: bool = True
     default: str = ""
+    lead: str = ""
 
 
 def _chatml(default: str = "") -> Chat:
@@ -81,6 +83,7 @@ CHATS = {
             "<s>[INST] {user} [/INST]",
             "",
             " </s>",
+            lead=" ",
         ),
     ),
     # Model card codellama/CodeLlama-70b-Instruct-hf.
@@ -102,7 +105,7 @@ CHATS = {
     ),
     # Model card deepseek-ai/DeepSeek-Coder-V2-Lite-Instruct.
     "deepseek-coder-v2": Chat(
-        "{system}\n\nUser: {user}\n\n", "User: {user}\n\n", "Assistant:", "<｜end▁of▁sentence｜>"
+        "{system}\n\nUser: {user}\n\n", "User: {user}\n\n", "Assistant:", "<｜end▁of▁sentence｜>", lead=" "
     ),
     # Model cards WizardLMTeam/WizardCoder-*: Alpaca's prompt, with a sentence of its own in the system's place.
     **dict.fromkeys(
@@ -151,6 +154,7 @@ def conversation(info: ModelInfo, turns: Sequence[Turn], answer: str) -> tuple[P
     marked, problem = _rendered(info.template, speakers) if info.template else ("", "")
     if not marked and info.family in CHATS:
         marked = _marked(CHATS[info.family], speakers)
+        answer = answer and CHATS[info.family].lead + answer
     elif problem:
         raise ModelError(
             f"The chat template in the model's file cannot be used: {problem}. "
@@ -192,7 +196,7 @@ def _marked(chat: Chat, speakers: Sequence[Speaker]) -> str:
         if speaker == "system":
             system = place
         elif speaker == "assistant":
-            marked += chat.ask + place + chat.answered
+            marked += chat.ask + chat.lead + place + chat.answered
         elif n == 1 and speakers[0] == "system":
             marked += chat.first.format(system=system, user=place)
         elif n == 0 and chat.default:
