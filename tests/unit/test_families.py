@@ -647,6 +647,12 @@ def test_the_family_knows_what_its_system_says_where_nobody_does(family: str, st
             "<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n",
         ),
         ("codellama", "[INST] <<SYS>>\nSys\n<</SYS>>\n\nHello [/INST] Hi </s><s>[INST] U [/INST]"),
+        # Qwen3's template with enable_thinking=False.
+        (
+            "qwen3",
+            "<|im_start|>system\nSys<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\nHi<|im_end|>\n"
+            "<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n",
+        ),
         (
             "deepseek-coder-v2",
             "Sys\n\nUser: Hello\n\nAssistant: Hi<｜end▁of▁sentence｜>User: U\n\nAssistant:",

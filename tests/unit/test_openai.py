@@ -889,6 +889,8 @@ def test_a_key_is_not_sent_for_all_to_read(tmp_path: Path, monkeypatch: pytest.M
         ("codellama/CodeLlama-70b-Instruct-hf", "codellama-70b"),
         ("google/codegemma-7b-it", "codegemma-it"),
         ("google/codegemma-2b", "codegemma"),
+        ("ibm-granite/granite-8b-code-instruct-4k", "granite-code"),
+        ("bigcode/starcoder2-15b", "starcoder2"),
         ("deepseek-ai/deepseek-coder-7b-base-v1.5", "deepseek-coder-v1.5"),
         ("meta-llama/Llama-3.3-70B-Instruct", "llama-3"),
         # They speak otherwise than what they were made from.

@@ -37,7 +37,7 @@ class Chat:
     `first` are the system's words and the user's, `user` what the user says later, `ask` the beginning of an
     answer, `lead` what stands before one as soon as there is one, `answered` the end of one. `system`: whether the
     family tells a system's words from the user's. `default`: what the family puts in the system's place where
-    nobody says anything; a model knows itself by that.
+    nobody says anything; a model knows itself by that. `at_once` begins an answer that would begin with thinking.
     """
 
     first: str
@@ -47,12 +47,13 @@ class Chat:
     system: bool = True
     default: str = ""
     lead: str = ""
+    at_once: str = ""
 
 
-def _chatml(default: str = "") -> Chat:
+def _chatml(default: str = "", at_once: str = "") -> Chat:
     user = "<|im_start|>user\n{user}<|im_end|>\n"
     first = "<|im_start|>system\n{system}<|im_end|>\n" + user
-    return Chat(first, user, "<|im_start|>assistant\n", "<|im_end|>\n", default=default)
+    return Chat(first, user, "<|im_start|>assistant\n", "<|im_end|>\n", default=default, at_once=at_once)
 
 
 def _alpaca() -> Chat:
@@ -72,7 +73,8 @@ CHATS = {
         ("qwen2.5-coder", "qwen2.5"),
         _chatml("You are Qwen, created by Alibaba Cloud. You are a helpful assistant."),
     ),
-    **dict.fromkeys(("qwen3-coder", "qwen3"), _chatml()),
+    "qwen3-coder": _chatml(),
+    "qwen3": _chatml(at_once="<think>\n\n</think>\n\n"),
     "qwen2": _chatml("You are a helpful assistant."),
     "smollm2": _chatml("You are a helpful AI assistant named SmolLM, trained by Hugging Face"),
     # Meta's llama/generation.py, chat_completion.
@@ -206,7 +208,7 @@ def _marked(chat: Chat, speakers: Sequence[Speaker]) -> str:
             marked += chat.user.format(user=place) if chat.system else _alone(chat).format(user=place)
         else:
             marked += chat.user.format(user=place)
-    return marked + chat.ask
+    return marked + chat.ask + chat.at_once
 
 
 def _alone(chat: Chat) -> str:

@@ -611,8 +611,10 @@ def of_name(name: str) -> Family | None:
     if "wizardcoder" in squeezed:
         # The name does not say what it was made of.
         return FAMILIES["wizardcoder"]
+    # A size may stand in the middle, as in granite-8b-code.
+    sizeless = _squeezed(re.sub(r"(?i)\b[0-9.]+b\b", "", name))
     rows = sorted(FAMILIES.values(), key=lambda row: len(row.called), reverse=True)
-    called = (row for row in rows if _squeezed(row.called) in squeezed)
+    called = (row for row in rows if _squeezed(row.called) in sizeless)
     return next((row for row in called if re.search(row.named, squeezed)), None)
 
 
