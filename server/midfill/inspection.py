@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ def inspect(path: Path, family: str | None = None) -> dict[str, Any]:
 
     Loads the vocabulary and no weights. Raises `UsageError` for what is no GGUF file, or no known family.
     """
-    metadata, vocabulary = gguf.header(path.expanduser())
+    # Path.expanduser fails where there is no such user.
+    path = Path(os.path.expanduser(path))
+    metadata, vocabulary = gguf.header(path)
     problems: list[str] = []
     found: families.Detected | None = None
     try:
@@ -43,7 +46,7 @@ def inspect(path: Path, family: str | None = None) -> dict[str, Any]:
     parts = fim.prompt(form, PREFIX, "", SUFFIX) if form else ()
     numbers: list[int] = []
     try:
-        numbers = tokens(path.expanduser(), stops, parts)
+        numbers = tokens(path, stops, parts)
     except LoadError as error:
         problems.append(f"llama.cpp cannot load the file, so there are no tokens: {error}.")
     kind, told = _conversation(found, gguf.template(metadata, vocabulary), problems)

@@ -410,6 +410,13 @@ def test_a_model_of_no_family_is_refused_with_what_could_be_set(
     assert ", ".join(families.FAMILIES) in found["problems"][0]
 
 
+@pytest.mark.parametrize("path", ["~no-such-user/m.gguf", "/", ""])
+def test_what_is_no_file_is_said(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["inspect", path], ["add", "mine", path]):
+        assert cli.main(["models", *command]) == 2
+        assert capsys.readouterr().err.startswith("midfill: Cannot read ")
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["words", "json"])
 def test_a_file_is_told_of_where_the_output_can_spell_little(tmp_path: Path, options: list[str]) -> None:
     """As on Windows, where the output goes into a file."""

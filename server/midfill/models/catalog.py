@@ -187,7 +187,7 @@ def add(name: str, file: Path, *, role: Role | None = None, family: str | None =
         raise UsageError(f"{name!r} cannot name a model: use letters, digits, dots, dashes and underscores.")
     if name in get_args(Role) or any(model.name == name for model in _built_in()):
         raise UsageError(f"The name {name} is taken by Midfill itself: choose another.")
-    file = file.expanduser().resolve()
+    file = Path(os.path.expanduser(file)).resolve()
     metadata, vocabulary = gguf.header(file)
     try:
         with file.open("rb") as stream:
