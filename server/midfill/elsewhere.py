@@ -38,8 +38,9 @@ def info(backend: Backend, role: Role) -> ModelInfo:
         return ModelInfo(f"{name}@{host}", ITS_SERVERS, backend.context, continues=False)
     if row is None:
         raise ModelError(
-            f"The family of the model at {backend.url} is not known, as none is named. Set midfill.engine.model "
-            f"to what the server calls it, or midfill.engine.family to one of {', '.join(families.FAMILIES)}."
+            f"The family of the model at {_origin(backend.url)} is not known, as none is named. Set "
+            "midfill.engine.model to what the server calls it, or midfill.engine.family to one of "
+            f"{', '.join(families.FAMILIES)}."
         )
     doubt = (
         f"The model {name or row.name} at {host} does not know how to complete in the middle of code; set "
@@ -56,8 +57,13 @@ def place(backend: Backend, role: Role) -> Place:
 
     check(backend.url)
     key = _key(backend.url)
-    if key and urlsplit(backend.url).scheme == "http" and not _is_here(backend.url):
-        raise ModelError(f"The key for {backend.url} would be sent for all to read: use an https:// address.")
+    address = urlsplit(backend.url)
+    if (key or address.password) and address.scheme == "http" and not _is_here(backend.url):
+        raise ModelError(
+            f"The key for {_origin(backend.url)} would be sent for all to read: use an https:// address."
+        )
+    if key and not (key.isascii() and key.isprintable()):
+        raise ModelError(f"The key for {_origin(backend.url)} has letters that no key has: set {KEY} anew.")
     return Place(backend.url, _model(backend, role), key, backend.in_flight)
 
 
@@ -119,7 +125,8 @@ def _is_here(url: str) -> bool:
 
 
 def _key(url: str) -> str | None:
-    return os.environ.get(KEY) or _from_keyring(_origin(url))
+    # A key that comes out of a file often has the line's end.
+    return (os.environ.get(KEY) or _from_keyring(_origin(url)) or "").strip() or None
 
 
 @cache

@@ -733,6 +733,16 @@ async def test_a_request_can_be_given_up_before_there_is_a_connection() -> None:
             each.close()
 
 
+async def test_a_password_in_the_address_is_in_no_message() -> None:
+    async with running(Server(answer=replies(400))) as server:
+        url = server.url.replace("//", "//me:secret@")
+        async with engine_at(url) as engine:
+            with pytest.raises(EngineError, match=f"at {server.url} refuses") as error:
+                await text_of(engine)
+            assert "secret" not in str(error.value)
+            assert server.heads[0]["authorization"].startswith("Basic ")
+
+
 async def test_nobody_there() -> None:
     async with engine_at("http://127.0.0.1:9") as engine:
         with pytest.raises(
@@ -768,6 +778,12 @@ async def test_the_only_model_needs_no_name() -> None:
     ):
         assert await text_of(engine) == "a"
         assert server.asked[0]["model"] == "x"
+
+
+async def test_odd_pages_are_no_reason_not_to_ask() -> None:
+    pages = {"/api/version": 7, "/info": ["model_id"]}
+    async with running(Server(pages=pages, answer=says("ok"))) as server, engine_at(server.url) as engine:
+        assert await text_of(engine) == "ok"
 
 
 async def test_another_page_is_no_inference_server() -> None:
@@ -850,6 +866,18 @@ async def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatc
         assert server.heads[0]["authorization"] == "Bearer secret"
 
 
+async def test_the_end_of_a_line_is_no_part_of_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(elsewhere.KEY, " secret\r\n")
+    async with running(Server(answer=says("a"))) as server, engine_at(server.url) as engine:
+        await text_of(engine)
+        assert server.heads[0]["authorization"] == "Bearer secret"
+        for wrong in ("sécret", "sec\nret"):
+            monkeypatch.setenv(elsewhere.KEY, wrong)
+            with pytest.raises(ModelError, match=r"letters that no key has: set MIDFILL_API_KEY") as error:
+                await text_of(engine)
+            assert "cret" not in str(error.value)
+
+
 def test_code_goes_to_no_server_that_its_user_does_not_trust(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -875,6 +903,9 @@ def test_a_key_is_not_sent_for_all_to_read(tmp_path: Path, monkeypatch: pytest.M
     elsewhere.trust("http://models.example:8000")
     with pytest.raises(ModelError, match="use an https"):
         elsewhere.place(Backend("openai", "http://models.example:8000", MODEL), "complete")
+    monkeypatch.delenv(elsewhere.KEY)
+    with pytest.raises(ModelError, match="use an https"):
+        elsewhere.place(Backend("openai", "http://me:secret@models.example:8000", MODEL), "complete")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import re
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
@@ -54,6 +55,11 @@ class Place:
     model: str
     key: str | None = None
     in_flight: int = 4
+
+    @property
+    def shown(self) -> str:
+        """The address without a user and a password that may be in it."""
+        return re.sub("//[^/]*@", "//", self.url)
 
 
 class Busy(Exception):
@@ -173,8 +179,8 @@ class OpenAIEngine:
         except (EngineError, ModelError) as error:
             post(error)
         except Exception as error:
-            log.exception("a request to %s failed", server.place.url)
-            post(EngineError(f"{server.place.url} could not be asked: {error}."))
+            log.exception("a request to %s failed", server.place.shown)
+            post(EngineError(f"{server.place.shown} could not be asked: {error}."))
 
     async def _tried(self, server: _Server, request: Request, info: ModelInfo) -> AsyncGenerator[Answer, None]:
         """The answer, asked for again where the server is busy and has said nothing yet."""
@@ -230,7 +236,7 @@ class _Server:
 
     def failed(self, busy: Busy) -> EngineError:
         self._failures += 1
-        self._reason = f"The inference server at {self.place.url} does not answer: {busy}. {busy.hint}"
+        self._reason = f"The inference server at {self.place.shown} does not answer: {busy}. {busy.hint}"
         if busy.after > SOON:
             self._until = time.monotonic() + min(busy.after, LONGEST_REST)
         if self._failures >= FAILURES:
@@ -244,7 +250,7 @@ class _Server:
         """Nothing came in time. Another request may well be in time, so that this is no failure to count."""
         given = f"{(milliseconds or 0) / 1000:.1f} s"
         return EngineError(
-            f"The inference server at {self.place.url} has said nothing within {given}. Is it running, and fast "
+            f"The inference server at {self.place.shown} has said nothing within {given}. Is it running, and fast "
             "enough for the model?"
         )
 
@@ -277,12 +283,12 @@ class _Server:
                 # Another model has taken its place: what is there is asked for anew.
                 self._dialect = None
                 raise ModelError(
-                    f"The inference server at {self.place.url} says: {str(page).rstrip('.')}. "
+                    f"The inference server at {self.place.shown} says: {str(page).rstrip('.')}. "
                     "Set midfill.engine.model to one that it has."
                 ) from None
             if self._talks_only or request.said is None:
                 raise ModelError(
-                    f"The inference server at {self.place.url} has no {asked.path}, so it cannot do this; one "
+                    f"The inference server at {self.place.shown} has no {asked.path}, so it cannot do this; one "
                     "that only holds conversations can edit. Set midfill.engine.url to another for the rest."
                 ) from None
             self._talks_only = True
@@ -303,8 +309,8 @@ class _Server:
                     self._lacks = str(error).rstrip(".")
         if self._lacks:
             raise ModelError(
-                f"The server at {self.place.url} cannot fill holes by itself: {self._lacks}. If Midfill knows the "
-                f"family of the model {self._model} (docs/models.md), set it as midfill.engine.family."
+                f"The server at {self.place.shown} cannot fill holes by itself: {self._lacks}. If Midfill knows "
+                f"the family of the model {self._model} (docs/models.md), set it as midfill.engine.family."
             )
 
     async def _cut(self, asked: Way, request: Request, info: ModelInfo) -> AsyncGenerator[Answer, None]:
@@ -336,7 +342,9 @@ class _Server:
                 async for event in events(response.aiter_bytes()):
                     silent = False
                     if message := error_in(event):
-                        raise EngineError(f"The inference server at {self.place.url} says: {message.rstrip('.')}.")
+                        raise EngineError(
+                            f"The inference server at {self.place.shown} says: {message.rstrip('.')}."
+                        )
                     answer = asked.read(event)
                     text, half = whole_characters(half + answer.text)
                     answer = replace(answer, text=text)
@@ -345,7 +353,7 @@ class _Server:
                     rest = rest[known:]
                     length += len(answer.text)
                     if length > LONGEST:
-                        raise EngineError(f"The inference server at {self.place.url} does not stop.")
+                        raise EngineError(f"The inference server at {self.place.shown} does not stop.")
                     yield Answer(answer.text[known:], answer.logprob, answer.usage, answer.finish)
                 if silent:
                     raise ValueError("there is nothing in its answer")
@@ -356,14 +364,14 @@ class _Server:
             if self._dialect is None:
                 with _said_plainly(self.place):
                     self._dialect = await self._detected()
-                log.info("%s is %s, and is asked for %s", self.place.url, self._dialect.name, self._model)
+                log.info("%s is %s, and is asked for %s", self.place.shown, self._dialect.name, self._model)
             return self._dialect
 
     async def _detected(self) -> Dialect:
         response = await self.client.get("/v1/models")
         if response.status_code == 404:
             raise EngineError(
-                f"{self.place.url} is no inference server: it has no list of models (/v1/models). Set "
+                f"{self.place.shown} is no inference server: it has no list of models (/v1/models). Set "
                 "midfill.engine.url to the address of one."
             )
         await self._refused(response)
@@ -371,7 +379,7 @@ class _Server:
             models = [entry for entry in response.json()["data"] if isinstance(entry, dict)]
         except (ValueError, KeyError, TypeError):
             raise EngineError(
-                f"{self.place.url} is no inference server: what it calls /v1/models is no list of models. Set "
+                f"{self.place.shown} is no inference server: what it calls /v1/models is no list of models. Set "
                 "midfill.engine.url to the address of one."
             ) from None
         names = [str(model.get("id")) for model in models]
@@ -387,7 +395,7 @@ class _Server:
             if self.place.model or len(names) != 1:
                 wanted = f"has no model {self.place.model!r}" if self.place.model else "has several models"
                 raise ModelError(
-                    f"The inference server at {self.place.url} {wanted}. Set midfill.engine.model to one of: "
+                    f"The inference server at {self.place.shown} {wanted}. Set midfill.engine.model to one of: "
                     f"{', '.join(names) or 'none is loaded there'}."
                 )
             self._model = names[0]
@@ -395,13 +403,13 @@ class _Server:
 
     async def _answers(self, path: str, key: str) -> bool:
         response = await self.client.get(path)
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, TypeError):
             return response.status_code == 200 and key in response.json()
         return False
 
     async def _refused(self, response: httpx.Response) -> None:
         """Raises `Busy` or `EngineError` for a status that is no success."""
-        status, url = response.status_code, self.place.url
+        status, url = response.status_code, self.place.shown
         if status == 200:
             return
         told = reason(await response.aread())
@@ -458,8 +466,8 @@ def _said_plainly(place: Place) -> Iterator[None]:
         raise Busy(f"the connection broke ({error or type(error).__name__})") from error
     except (httpx.DecodingError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise EngineError(
-            f"{place.url} does not answer as an inference server does: {error}. Is midfill.engine.url the address "
-            "of one?"
+            f"{place.shown} does not answer as an inference server does: {error}. Is midfill.engine.url the "
+            "address of one?"
         ) from error
 
 
