@@ -676,14 +676,33 @@ async def test_a_server_that_asks_for_more_time_gets_it(after: str) -> None:
         assert len(server.asked) == 1 and engine.resting
 
 
-async def test_a_model_that_has_gone_meanwhile_is_named_with_those_that_are_there() -> None:
-    gone = b'{"object": "error", "message": "The model `x` does not exist.", "code": 404}'
+@pytest.mark.parametrize(
+    ("gone", "told"),
+    [
+        # vLLM, Ollama.
+        (b'{"object": "error", "message": "The model `x` does not exist.", "code": 404}', "does not exist"),
+        (b'{"error": "model \'x\' not found"}', "not found"),
+    ],
+)
+async def test_a_model_that_has_gone_meanwhile_is_named_with_those_that_are_there(gone: bytes, told: str) -> None:
     async with running(Server(answer=replies(404, gone))) as server, engine_at(server.url) as engine:
-        with pytest.raises(ModelError, match=r"does not exist\. Set midfill\.engine\.model"):
+        with pytest.raises(ModelError, match=rf"{told}\. Set midfill\.engine\.model"):
             await text_of(engine, role="edit", **conversation(engine))
         server.models = ("a", "b")
         with pytest.raises(ModelError, match=r"has no model.*one of: a, b"):
             await text_of(engine)
+
+
+async def test_a_model_for_conversations_only_is_had_one_with() -> None:
+    """As a server says it that has completions, and not for this model."""
+    told = b'{"error": {"message": "This is a chat model and not supported in the v1/completions endpoint."}}'
+
+    async def answer(server: Server, writer: asyncio.StreamWriter) -> None:
+        chats = server.asked[-1]["path"] == "/v1/chat/completions"
+        await (talks("```python\nx = 1\n```") if chats else replies(404, told))(server, writer)
+
+    async with running(Server(answer=answer)) as server, engine_at(server.url) as engine:
+        assert await text_of(engine, role="edit", stop=("\n```",), **conversation(engine)) == "x = 1"
 
 
 async def test_a_server_that_counts_nothing_loses_nothing() -> None:

@@ -73,6 +73,10 @@ class Busy(Exception):
         self.after, self.hint = after, hint
 
 
+# A path may be missing because of the model, which is another matter: it may be one for conversations only.
+_GONE = re.compile(r"model\b.*\bnot (exist|found|loaded|available)|(no such|unknown) model", re.IGNORECASE)
+
+
 class _NoSuchPage(Exception):
     """The server knows no such path; in its own words, if it says so."""
 
@@ -279,7 +283,7 @@ class _Server:
                 async for answer in answers:
                     yield answer
         except _NoSuchPage as page:
-            if "model" in str(page):
+            if _GONE.search(str(page)):
                 # Another model has taken its place: what is there is asked for anew.
                 self._dialect = None
                 raise ModelError(
