@@ -254,7 +254,11 @@ def test_a_users_own_file_is_never_deleted(tmp_path: Path) -> None:
         (b"GGUF" + struct.pack("<IQQ", 3, 0, 2**63), "cut off"),
         (b"GGUF" + struct.pack("<IQQQIIQ", 3, 0, 1, 0, 9, 12, 2**61), "cut off"),
         (b"GGUF" + struct.pack("<IQQQI", 3, 0, 1, 0, 77), "unknown type 77"),
-        (gguf(general__architecture="mpt", general__name="Qwen2.5 Coder"), "with one of: wizardcoder-starcoder, "),
+        (gguf(general__architecture="qwen2", general__name="Qwen2.5 Coder"), "has no vocabulary"),
+        (
+            gguf(general__architecture="mpt", general__name="Qwen2.5 Coder", tokenizer__ggml__tokens=["a"]),
+            "with one of: wizardcoder-starcoder, ",
+        ),
         (gguf(general__architecture="qwen2", tokenizer__ggml__tokens=FIM), "with one of: qwen2.5-coder."),
     ],
 )
