@@ -272,6 +272,10 @@ def test_a_blank_line_inside_of_what_the_block_opens_is_no_end() -> None:
             invoked=invoked,
         )
 
+    # Nothing of it is open here.
+    check("{\n  ‸\n\n  d();\n}\n", "a();\n  }\n\n  b();\n  {\n", "{\n  a();‸\n\n  d();\n}\n", "a.js", invoked=True)
+    check("a=(\n  b\n)\n‸\n", "for c in d; do\n  e\ndone\n", "a=(\n  b\n)\nfor c in d; do\n  e\ndone‸\n", "a.sh")
+
 
 def test_a_block_may_begin_as_the_code_below_does() -> None:
     block = "/**\n * One.\n */\nfunction f() {}"
@@ -775,6 +779,15 @@ def test_a_closer_that_is_there_already_is_repeated_where_one_is_missing() -> No
     check(before="f(g(‸)\n", model="a)", after="f(g(a)‸)\n")
     check(before="‸';\n", model="import { b } from './a", after="import { b } from './a‸';\n", path="a.ts")
     check(before="if (f(‸) {\n}\n", model=")", after="if (f()‸) {\n}\n", path="a.js")
+
+
+def test_drops_all_of_the_tail_that_closes_what_the_suggestion_opens() -> None:
+    check(before="return ‸err));\n", model="Ready(Err(err));", after="return Ready(Err(‸err));\n", path="a.js")
+    check(before="# ‸y).\n", model="see f(x, y).", after="# see f(x, ‸y).\n")
+
+
+def test_a_beginning_makes_no_word_with_the_text_behind_the_cursor() -> None:
+    check_nothing(before="return ‸err;\n", model="some value(((", reason="breaksSyntax", path="a.js")
 
 
 def test_words_are_not_joined() -> None:

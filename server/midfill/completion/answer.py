@@ -188,7 +188,7 @@ class Answer:
         document, cursor = self._document, self._cursor
         before = document.text.slice(document.text.line_start(document.text.line_of(cursor)), cursor)
         most = tolerated_errors(document, cursor)
-        fits = list(postprocess.fits(whole, tail))
+        fits = list(postprocess.fits(whole, tail, before))
         for text, replaces in fits if fits[0][0].strip() else ():
             if not text.strip():
                 continue
@@ -208,7 +208,7 @@ class Answer:
         if "\n" in text and (lines := self._leading(text, want.tail, index in self._said_all)):
             return lines
         whole = postprocess.joined(text, want.tail)
-        fits = list(postprocess.fits(whole, want.tail))
+        fits = list(postprocess.fits(whole, want.tail, before))
         if not postprocess.without_following_lines(whole, before, self._after).strip():
             return "repeatsSuffix"
         if fitting := self._fitting(whole, want.tail):
@@ -220,7 +220,7 @@ class Answer:
             return Suggestion(whole)
         if not fits[0][0].strip():
             return "repeatsSuffix"
-        sound = next((cut for cut in postprocess.beginnings(fits[0][0]) if errors(cut) <= most), None)
+        sound = next((cut for cut in postprocess.beginnings(fits[0][0], want.tail) if errors(cut) <= most), None)
         return Suggestion(sound) if sound else "breaksSyntax"
 
     def _block(self, index: int, before: str) -> Suggestion | Rejection:

@@ -88,12 +88,16 @@ def fitted(suggestion: str, tail: str) -> tuple[str, int]:
     return next(fits(suggestion, tail))
 
 
-def fits(suggestion: str, tail: str) -> Iterator[tuple[str, int]]:
-    """The ways to fit a line to the text behind the cursor, as `fitted` does; the likeliest first."""
+def fits(suggestion: str, tail: str, before: str = "") -> Iterator[tuple[str, int]]:
+    """The ways to fit a line to the text behind the cursor, as `fitted` does; the likeliest first.
+
+    `before` is what stands before the cursor on its line.
+    """
     tail = tail.rstrip()
+    unpaired = _unpaired(before + suggestion + tail)
     for length in range(min(len(tail), len(suggestion)), 0, -1):
         kept = suggestion[: len(suggestion) - length]
-        if _repeats(suggestion, tail, length) and unclosed(kept) <= unclosed(suggestion):
+        if _repeats(suggestion, tail, length) and _unpaired(before + kept + tail) <= unpaired:
             yield kept, 0
     brought = _brought(suggestion, tail)
     whole = suggestion, len(tail[:brought].encode("utf-8", "surrogatepass"))
@@ -224,6 +228,12 @@ def unclosed(code: str) -> int:
     return len(_left_open(code))
 
 
+def _unpaired(code: str) -> int:
+    """How many brackets have no partner."""
+    opened = _left_open(code)
+    return 2 * len(opened) + sum(map(code.count, _PAIRS)) - sum(map(code.count, _PAIRS.values()))
+
+
 def _left_open(code: str) -> list[str]:
     stack: list[str] = []
     for character in code:
@@ -267,9 +277,14 @@ def leads_onto(rest: str, after: str) -> bool:
     return bool(following) and went_on == following and closer(following) is None
 
 
-def beginnings(line: str) -> Iterator[str]:
-    """What begins a line and ends with a word or a closer, the longer ones first; half of it at least."""
-    ends = [match.end() for match in re.finditer(r"\w+|[)\]}\"'`;]", line)]
+def beginnings(line: str, tail: str) -> Iterator[str]:
+    """What begins a line and ends with a word or a closer, the longer ones first; half of it at least.
+
+    None makes one word with the text behind the cursor.
+    """
+    ends = [
+        match.end() for match in re.finditer(r"[)\]}\"'`;]" if re.match(r"\w", tail) else r"\w+|[)\]}\"'`;]", line)
+    ]
     return (line[:end] for end in reversed(ends) if len(line) / 2 <= end < len(line))
 
 

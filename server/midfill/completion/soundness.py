@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from midfill.completion.postprocess import unclosed
 from midfill.document import Document
 from midfill.syntax import balance, error_count, is_broken, kind_at, lacks_body, left_open
 from midfill.text import Edit, is_blank
@@ -54,7 +55,7 @@ def unfinished_with(document: Document, cursor: int) -> Callable[[str], int]:
 def goes_on(document: Document, cursor: int) -> Callable[[str, bool], bool]:
     """Whether a block goes on behind a text inserted at the cursor: in a string, or while it mends nothing.
 
-    Behind a blank line it also goes on while the text by itself is not sound: inside of what it has opened.
+    Behind a blank line it also goes on inside of what the text has opened.
     """
     before = error_count(document)
     is_open = before > 0 and balance(document) > 0
@@ -64,9 +65,19 @@ def goes_on(document: Document, cursor: int) -> Callable[[str, bool], bool]:
         if kind_at(edited, end) == "string":
             return True
         found = error_count(edited)
-        return 0 < before <= found or (blank and before < found) or (is_open and balance(edited) > 0)
+        return (
+            0 < before <= found
+            or (blank and before < found and _leaves_open(edited, text))
+            or (is_open and balance(edited) > 0)
+        )
 
     return goes_on_behind
+
+
+def _leaves_open(document: Document, text: str) -> bool:
+    """Whether a text that is not sound by itself opens what is yet to be closed, by a bracket or by a word."""
+    words = document.language is not None and document.language.block == "words"
+    return words or unclosed(text) > 0
 
 
 def _code_below(document: Document, offset: int) -> bool:
