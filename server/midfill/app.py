@@ -154,7 +154,7 @@ def local_engine(settings: Callable[[], Config]) -> EmbeddedEngine:
         now = settings()
         options = llama.Options(now.gpu_layers, now.flash_attention, now.cache_type, now.split_mode)
         model = llama.load(file, progress, Threads(wanted or cores(), measured=not wanted), options)
-        if entry.is_users_own:
+        if entry.is_users_own and "complete" in entry.roles:
             model.warning = self_test(model, file.info)
         return model
 

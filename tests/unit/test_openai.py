@@ -790,6 +790,28 @@ async def test_a_model_that_is_not_there_is_named_with_those_that_are() -> None:
             await text_of(engine)
 
 
+async def test_of_hundreds_of_models_those_that_may_be_meant_are_named() -> None:
+    models = (*(f"maker/model-{n}" for n in range(300)), "maker/qwen2.5-coder-7b-instruct")
+    async with running(Server(models=models)) as server, engine_at(server.url) as engine:
+        with pytest.raises(ModelError, match=r"one of: maker/qwen2.5-coder-7b-instruct, .* and 289 more\.$"):
+            await text_of(engine)
+
+
+async def test_a_llama_server_that_is_a_router_is_told_which_model() -> None:
+    models = ("ggml-org/qwen2.5-coder-7b:Q8_0", "other")
+    async with running(Server("llamacpp", models, fills("ok", text="content"))) as server:
+        async with engine_at(server.url, model=models[0]) as engine:
+            assert await text_of(engine) == "ok"
+            assert server.asked[0]["model"] == models[0]
+        async with engine_at(server.url, model="qwen2.5-coder-7b") as engine:
+            with pytest.raises(ModelError, match=r"has no model 'qwen2.5-coder-7b'.*one of: ggml-org/"):
+                await text_of(engine)
+        server.models = ("the-only-one",)
+        async with engine_at(server.url, model="qwen2.5-coder-7b") as engine:
+            assert await text_of(engine) == "ok"
+            assert server.asked[-1]["model"] == "the-only-one"
+
+
 async def test_the_only_model_needs_no_name() -> None:
     async with (
         running(Server(answer=says("a"), models=("x",))) as server,

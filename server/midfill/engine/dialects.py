@@ -127,6 +127,8 @@ def _unfinished(part: Part) -> str:
 def _llama_body(ask: Ask) -> dict[str, Any]:
     request = ask.request
     body: dict[str, Any] = {
+        # As a router it has several.
+        "model": ask.model,
         "prompt": ask.prompt,
         "n_predict": request.max_tokens,
         "stop": list(request.stop),

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import difflib
 import logging
 import random
 import re
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import httpx2 as httpx
@@ -45,6 +46,8 @@ CONNECT, READ = 5.0, 60.0
 TRIES, BACKOFF, SOON = 3, 0.25, 10.0
 # After so many failures in a row the server is left alone for so many seconds; and so long if it asks for more.
 FAILURES, REST, LONGEST_REST = 3, 15.0, 300.0
+# So many names of models are shown; some servers have hundreds.
+SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,15 +397,15 @@ class _Server:
                 dialect = each
                 break
         dialect = dialect or DIALECTS[-1]
-        # llama-server has one model, and does not mind what it is called.
-        if dialect.name != "llama-server" and self.place.model not in names:
-            if self.place.model or len(names) != 1:
-                wanted = f"has no model {self.place.model!r}" if self.place.model else "has several models"
-                raise ModelError(
-                    f"The inference server at {self.place.shown} {wanted}. Set midfill.engine.model to one of: "
-                    f"{', '.join(names) or 'none is loaded there'}."
-                )
-            self._model = names[0]
+        # A llama-server with one model does not mind what it is called; as a router it has several.
+        alone = len(names) == 1 and (dialect.name == "llama-server" or not self.place.model)
+        if not alone and self.place.model not in names:
+            wanted = f"has no model {self.place.model!r}" if self.place.model else "has several models"
+            raise ModelError(
+                f"The inference server at {self.place.shown} {wanted}. Set midfill.engine.model to "
+                f"{_choice(self.place.model, names)}."
+            )
+        self._model = names[0] if alone else self.place.model
         return dialect
 
     async def _answers(self, path: str, key: str) -> bool:
@@ -455,6 +458,15 @@ async def _chunks(answers: AsyncIterator[Answer], queue_ms: float) -> AsyncItera
         if answer.text or generated == 0:
             yield Chunk(answer.text, min(answer.logprob, 0.0), usage)
     yield Chunk("", 0.0, usage, finish or "end")
+
+
+def _choice(wanted: str, names: Sequence[str]) -> str:
+    """What to set instead: the names that are most like it first, and no more than can be read."""
+    if not names:
+        return "one that it has; none is loaded there"
+    shown = [*dict.fromkeys((*difflib.get_close_matches(wanted, names, n=3, cutoff=0.5), *names))][:SHOWN]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return f"one of: {', '.join(shown)}{more}"
 
 
 @contextlib.contextmanager
