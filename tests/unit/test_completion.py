@@ -181,6 +181,7 @@ def test_asked_for_in_a_line_several_may_lead_onto_the_text_behind() -> None:
     before, lines = "f(‸, d)\n", "a, {\n  b: 1,\n  c: 2\n}"
     check(before, f"{lines}, d)\ng()\n", f"f({lines}‸, d)\n", "a.js", invoked=True)
     check(before, lines, f"f({lines}‸, d)\n", "a.js", invoked=True)
+    check("f(‸);\n", "a\n\n\n\n  + b);\n", "f(a‸);\n", "a.js", invoked=True)
     # What leads elsewhere, or makes sense by itself, is one line.
     check(before, "all, {\n  b: 1,\n  c: 2\n}, e)\ng()\n", "f(all‸, d)\n", "a.js", invoked=True)
     check(before, "a, b\n  + c, d)\n", "f(a, b‸, d)\n", "a.js", invoked=True)

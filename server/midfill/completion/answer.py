@@ -90,16 +90,17 @@ class Answer:
 
     def _line_end(self, raw: str, tail: str, chunk: Chunk) -> int | None:
         """Where a line ends, or, where it makes no sense, the lines that lead onto the text behind the cursor."""
-        first = raw.index("\n")
-        lines = raw.count("\n")
-        if "\n" not in chunk.text and not chunk.finish:
-            return None
-        if lines > _LEADING or (lines == 1 and self._fitting(postprocess.joined(raw[:first], tail), tail)):
+        ends = [at for at, character in enumerate(raw) if character == "\n"]
+        fresh = ends[len(ends) - chunk.text.count("\n") :]
+        first = ends[0]
+        if first in fresh and self._fitting(postprocess.joined(raw[:first], tail), tail):
             return first
-        whole = raw if chunk.finish == "end" else raw[: raw.rindex("\n")]
-        if self._leading(whole, tail, chunk.finish == "end"):
-            return len(whole)
-        return first if chunk.finish else None
+        for end in fresh:
+            if end != first and self._leading(raw[:end], tail, False):
+                return end
+        if chunk.finish == "end" and self._leading(raw, tail, True):
+            return len(raw)
+        return first if chunk.finish or len(ends) > _LEADING else None
 
     def _leading(self, text: str, tail: str, said_all: bool) -> Suggestion | None:
         """Several lines that lead onto the text behind the cursor, or with which the model has said all."""
