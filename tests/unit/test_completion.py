@@ -172,6 +172,8 @@ def test_a_block_between_its_opener_and_the_closers_that_an_editor_adds(invoked:
     fill('{"a": {‸}}\n', '\n  "b": 1\n}}', '{"a": {\n  "b": 1\n‸}}\n', "a.json")
     fill("x = f(‸)\n", "\n    a,\n    b,\n)\ny = 1\n", "x = f(\n    a,\n    b,\n‸)\n", "a.py")
     fill("x = [‸]\n", "\n    1,\n    2,\n]\n", "x = [\n    1,\n    2,\n‸]\n", "a.py")
+    fill("e(() => {‸}, [])\n", "\n  f();\n}, []);\ng();\n", "e(() => {\n  f();\n‸}, [])\n", "a.js")
+    fill("if (a) {‸} else {\n}\n", "\n  f();\n}\ng();\n", "if (a) {\n  f();\n‸} else {\n}\n", "a.js")
     # One line is one.
     fill("a {‸}\n", " color: red; }\nb {\n", "a { color: red; ‸}\n", "a.css")
     fill("f({‸})\n", "a: 1})\ng()\n", "f({a: 1‸})\n", "a.js")
@@ -182,6 +184,7 @@ def test_asked_for_in_a_line_several_may_lead_onto_the_text_behind() -> None:
     check(before, f"{lines}, d)\ng()\n", f"f({lines}‸, d)\n", "a.js", invoked=True)
     check(before, lines, f"f({lines}‸, d)\n", "a.js", invoked=True)
     check("f(‸);\n", "a\n\n\n\n  + b);\n", "f(a‸);\n", "a.js", invoked=True)
+    check("f(‸)\n", f"{lines})\ng()\n", f"f({lines}‸)\n", "a.js", invoked=True)
     # What leads elsewhere, or makes sense by itself, is one line.
     check(before, "all, {\n  b: 1,\n  c: 2\n}, e)\ng()\n", "f(all‸, d)\n", "a.js", invoked=True)
     check(before, "a, b\n  + c, d)\n", "f(a, b‸, d)\n", "a.js", invoked=True)

@@ -68,9 +68,9 @@ class Answer:
         end: int | None = None
         if not raw.strip() and (raw.count("\n") > _BLANK_LINES or len(self._pieces[index]) > _BLANKS):
             end = 0
-        elif isinstance(self._want, Line) and "\n" in raw:
-            end = self._line_end(raw, self._want.tail, chunk)
-        elif isinstance(self._want, Block) and "\n" in raw:
+        elif "\n" in raw and (line := self._as_line(raw)):
+            end = self._line_end(raw, line, chunk)
+        elif "\n" in raw and isinstance(self._want, Block):
             # A line that the model ends with is whole, too.
             whole = raw + "\n" if chunk.finish == "end" else raw
             if "\n" in chunk.text or whole is not raw:
@@ -88,11 +88,22 @@ class Answer:
         if end is not None:
             self.ended[index] = end
 
-    def _line_end(self, raw: str, tail: str, chunk: Chunk) -> int | None:
+    def _as_line(self, raw: str) -> Line | None:
+        """The line that is wanted: between closers that an editor adds what is begun with says which it is."""
+        want = self._want
+        if isinstance(want, Line):
+            return want
+        if not want.tail or is_blank(raw.split("\n", 1)[0]):
+            return None
+        return Line(want.tail, further=self._most_ms is None)
+
+    def _line_end(self, raw: str, line: Line, chunk: Chunk) -> int | None:
         """Where a line ends, or, where it makes no sense, the lines that lead onto the text behind the cursor."""
         ends = [at for at, character in enumerate(raw) if character == "\n"]
         fresh = ends[len(ends) - chunk.text.count("\n") :]
-        first = ends[0]
+        first, tail = ends[0], line.tail
+        if not line.further:
+            return first
         if first in fresh and self._fitting(postprocess.joined(raw[:first], tail), tail):
             return first
         for end in fresh:
@@ -172,14 +183,12 @@ class Answer:
         document = self._document
         line = document.text.line_of(self._cursor)
         before = document.text.slice(document.text.line_start(line), self._cursor)
-        want = self._want
-        if isinstance(want, Block) and want.tail:
-            one_line = not is_blank(self.raw[index].split("\n", 1)[0])
-            clean = self._line(index, Line(want.tail), before) if one_line else self._between(index, want)
-        elif isinstance(want, Block):
-            clean = self._block(index, before)
+        if as_line := self._as_line(self.raw[index]):
+            clean = self._line(index, as_line, before)
+        elif isinstance(self._want, Block) and self._want.tail:
+            clean = self._between(index, self._want)
         else:
-            clean = self._line(index, want, before)
+            clean = self._block(index, before)
         if isinstance(clean, Suggestion):
             return replace(clean, text=clean.text.replace("\n", document.text.newline))
         return clean

@@ -35,8 +35,6 @@ def block_end(written: str, block: Block, after: str, goes_on: Callable[[str, bo
         if number == _LEADING and until == "below":
             return max(at - 1, 0)
         if number == 0:
-            if block.tail and not is_blank(line):
-                return len(line)
             line = block.start + line
         if is_blank(line):
             if begun and until == "blank" and not goes_on(written[:at], True):

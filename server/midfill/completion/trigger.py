@@ -29,7 +29,8 @@ Rejection = Literal[
 ]
 
 
-# What an editor closes a block with, and what may end its statement then.
+_BRACKETS = ("()", "[]", "{}")
+# What an editor closes brackets with, and what may end the statement then.
 _CLOSING = ")]};, "
 _CLOSER = re.compile(r"[)\]}]|(?i:end(?: (?:if|loop|case))?|fi|done|esac)(?=[\s;,).]*$)|</[\w:.-]+>")
 
@@ -106,11 +107,12 @@ def wanted(document: Document, cursor: int, invoked: bool, config: Config) -> Li
 
 
 def _between(document: Document, cursor: int, before: str, tail: str, invoked: bool) -> Block | None:
-    """The block, or lines in brackets, that is wanted between its opener and closers behind the cursor."""
-    bracketed = (
-        before.rstrip()[-1:] + tail.lstrip()[:1] in ("()", "[]", "{}") and kind_at(document, cursor) == "code"
-    )
-    if tail.strip(_CLOSING) or not (bracketed or opens_block(document, cursor)):
+    """The block, or lines in brackets, that is wanted between its opener and the closers behind the cursor.
+
+    Behind a closing brace the statement may go on.
+    """
+    pair = before.rstrip()[-1:] + tail.lstrip()[:1]
+    if pair not in _BRACKETS or kind_at(document, cursor) != "code" or (pair != "{}" and tail.strip(_CLOSING)):
         return None
     return Block(columns(indentation(before)) + 1, before, "end" if invoked else "blank", tail=tail.rstrip())
 
