@@ -531,6 +531,13 @@ def test_asked_for_gives_distinct_alternatives_the_likeliest_first() -> None:
     assert [answer.text, *(other.text for other in answer.others)] == ["b", "a"]
 
 
+@pytest.mark.parametrize("invoked", [True, False])
+def test_a_line_that_could_be_a_block_is_as_long_as_any(invoked: bool) -> None:
+    completion, _ = suggest("f(‸)\n", "a + " * 200, invoked=invoked, config=Config(max_line_tokens=8))
+    assert completion.usage.generated <= 9
+    assert completion.text == "a + a + a + a + a + a + a + a"
+
+
 def test_where_the_model_repeats_what_follows_an_alternative_is_shown() -> None:
     engine = ScriptedEngine([")<or>a"])
     document = Document.open("file:///a.py", None, 1, "f()\n")

@@ -137,13 +137,14 @@ class Completer:
         window = window_at(document, cursor, known, budget if invoked else budget.quick)
         if invoked and window.context is NOTHING:
             window = self._informed(window, document, known)
+        one_line = isinstance(want, Line) and not want.further
         request = Request(
             role="complete",
             model=info.name,
             prompt=_prompt(document, window, info),
-            max_tokens=self.config.max_line_tokens if isinstance(want, Line) else self.config.max_block_tokens,
+            max_tokens=self.config.max_line_tokens if one_line else self.config.max_block_tokens,
             heal=_heals(document, cursor),
-            stop=("\n",) if isinstance(want, Line) and not want.further else (),
+            stop=("\n",) if one_line else (),
             drafts=self.config.drafts,
             alternatives=self.config.alternatives if invoked else 1,
             when=when,
@@ -157,7 +158,7 @@ class Completer:
             context_ms=_since(began),
         )
         most_ms = None if invoked else _WRITING * self.config.latency_target_ms
-        answer = Answer(document, cursor, want, most_ms)
+        answer = Answer(document, cursor, want, most_ms, self.config.max_line_tokens)
         usage, finish = Usage(), None
         async with aclosing(self.engine.generate(request, cancel)) as chunks:
             async for chunk in chunks:

@@ -32,12 +32,16 @@ class Answer:
     """What the model has written so far, alternative by alternative, and where each ends.
 
     `most_ms`: after so many milliseconds of writing a block, the lines that are complete must do, if they can.
+    `line_tokens`: what is no block has at most so many on its first line.
     """
 
-    def __init__(self, document: Document, cursor: int, want: Line | Block, most_ms: float | None) -> None:
+    def __init__(
+        self, document: Document, cursor: int, want: Line | Block, most_ms: float | None, line_tokens: int
+    ) -> None:
         self.raw: defaultdict[int, str] = defaultdict(str)
         self.ended: dict[int, int] = {}
         self._document, self._cursor, self._want, self._most_ms = document.seen_at(cursor), cursor, want, most_ms
+        self._line_tokens = line_tokens
         text = document.text
         self._after = fim.readable(text.data[cursor : text.boundary(min(cursor + _FOLLOWING, len(text)))])
         self._cut_short: set[int] = set()
@@ -70,6 +74,8 @@ class Answer:
             end = 0
         elif "\n" in raw and (line := self._as_line(raw)):
             end = self._line_end(raw, line, chunk)
+        elif "\n" not in raw and len(self._pieces[index]) >= self._line_tokens and self._as_line(raw):
+            end = len(raw)
         elif "\n" in raw and isinstance(self._want, Block):
             # A line that the model ends with is whole, too.
             whole = raw + "\n" if chunk.finish == "end" else raw
