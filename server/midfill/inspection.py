@@ -12,7 +12,7 @@ from midfill.edits import chat
 from midfill.engine.base import ModelInfo, Template
 from midfill.engine.tokens import tokens
 from midfill.errors import LoadError, MidfillError, UsageError
-from midfill.models import families, gguf
+from midfill.models import detection, families, gguf
 
 PREFIX, SUFFIX = "def f(", "\n    pass\n"
 SYSTEM, USER = "You are a helpful assistant.", "Write a function that adds two numbers."
@@ -29,9 +29,9 @@ def inspect(path: Path, family: str | None = None) -> dict[str, Any]:
     path = Path(os.path.expanduser(path))
     metadata, vocabulary = gguf.header(path)
     problems: list[str] = []
-    found: families.Detected | None = None
+    found: detection.Detected | None = None
     try:
-        found = families.detect(metadata, vocabulary, family)
+        found = detection.detect(metadata, vocabulary, family)
     except UsageError as error:
         if family:
             raise
@@ -87,7 +87,7 @@ def _form(
             f"Choose instead {families.recommended('complete')}."
         )
         return None
-    if metadata.get("general.architecture") in families.RECURRENT:
+    if metadata.get("general.architecture") in detection.RECURRENT:
         problems.append(
             "The model's architecture is recurrent: it would read everything again at each keystroke. Choose for "
             f"completion {families.recommended('complete')}."
@@ -111,7 +111,7 @@ def _ends(metadata: dict[str, Any], vocabulary: dict[str, int]) -> list[int]:
     return [token for token in found if isinstance(token, int) and token in vocabulary.values()]
 
 
-def _doubts(found: families.Detected | None, roles: Sequence[str], metadata: dict[str, Any]) -> list[str]:
+def _doubts(found: detection.Detected | None, roles: Sequence[str], metadata: dict[str, Any]) -> list[str]:
     """What the user should know of a model before choosing it."""
     if found is None:
         return []
@@ -131,7 +131,7 @@ def _doubts(found: families.Detected | None, roles: Sequence[str], metadata: dic
 
 
 def _conversation(
-    found: families.Detected | None, template: tuple[str, str, str], problems: list[str]
+    found: detection.Detected | None, template: tuple[str, str, str], problems: list[str]
 ) -> tuple[str | None, dict[str, str] | None]:
     """Whose chat template is used, and an example; the family's own where the file's cannot be."""
     source, *marks = template

@@ -20,7 +20,7 @@ from midfill.edits import chat
 from midfill.engine import llama
 from midfill.engine.base import ModelInfo, Part, Template
 from midfill.errors import ModelError, UsageError
-from midfill.models import families, gguf
+from midfill.models import detection, families, gguf
 
 QWEN = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"]
 QWEN += ["<|fim_pad|>", "<|repo_name|>", "<|file_sep|>"]
@@ -482,12 +482,12 @@ def test_a_model_that_only_looks_like_a_family_is_refused(
 ) -> None:
     metadata = {"general.architecture": architecture, "general.name": name, "tokenizer.chat_template": "x"}
     with pytest.raises(UsageError, match=r"may be of none that Midfill knows.*`--family` with one of: "):
-        families.detect(metadata, {token: n for n, token in enumerate(control)})
+        detection.detect(metadata, {token: n for n, token in enumerate(control)})
 
 
 def test_words_of_two_names_make_no_family() -> None:
     metadata = {"general.architecture": "qwen2", "general.name": "My Qwen2.5", "general.basename": "Coder-Free"}
-    assert families.detect(metadata, {token: n for n, token in enumerate(QWEN)}).family.name == "qwen2.5"
+    assert detection.detect(metadata, {token: n for n, token in enumerate(QWEN)}).family.name == "qwen2.5"
 
 
 @pytest.mark.parametrize(
@@ -509,12 +509,12 @@ def test_what_holds_no_model_that_writes_is_refused_whatever_it_is_called(
     vocabulary = {} if "no" in reason else {token: n for n, token in enumerate(QWEN)}
     for family in (None, "qwen2.5-coder"):
         with pytest.raises(UsageError, match=reason):
-            families.detect(metadata, vocabulary, family)
+            detection.detect(metadata, vocabulary, family)
 
 
 def test_a_recurrent_model_does_not_complete_when_it_is_added(tmp_path: Path) -> None:
     file = write(tmp_path / "m.gguf", "qwen3next", "Qwen3-Coder-Next", QWEN)
-    assert families.detect(*gguf.header(file)).roles == ("edit",)
+    assert detection.detect(*gguf.header(file)).roles == ("edit",)
 
 
 def test_a_recurrent_model_does_not_complete(tmp_path: Path) -> None:
@@ -599,7 +599,7 @@ def test_code_is_never_a_control_token_even_where_the_file_calls_them_words(
     tmp_path: Path, name: str, control: list[str], code: str
 ) -> None:
     file = write(tmp_path / "m.gguf", "llama", name, control, kind=USER_DEFINED)
-    row = families.detect(*gguf.header(file)).family
+    row = detection.detect(*gguf.header(file)).family
     with llama.vocabulary(file, row.stops) as tokenizer:
         parts = fim.prompt(fim.FAMILIES[row.name], code, "", "")
         special = [text(file, token) for token in tokenizer.prompt(parts) if token >= 258]

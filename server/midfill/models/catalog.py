@@ -22,7 +22,7 @@ from typing import Any, Literal, get_args
 import platformdirs
 
 from midfill.errors import ModelCorrupt, ModelError, ModelMissing, UsageError
-from midfill.models import families, gguf
+from midfill.models import detection, families, gguf
 
 Role = Literal["complete", "edit"]
 
@@ -195,7 +195,7 @@ def add(name: str, file: Path, *, role: Role | None = None, family: str | None =
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise UsageError(f"Cannot read {file}: {error.strerror}.") from None
-    found = families.detect(metadata, vocabulary, family)
+    found = detection.detect(metadata, vocabulary, family)
     quantization = re.search(r"(?i)\b(i?q[1-8][a-z0-9_]*|b?f16|f32)\b", file.stem)
     template, begin, end = gguf.template(metadata, vocabulary)
     model = Model(

@@ -1,16 +1,12 @@
-"""The families of models: what is known of each, and how a GGUF file's family is told from the file itself.
+"""The families of models, and what is known of each.
 
-A family is told by the model's architecture, the control tokens of its vocabulary and the name that its maker
-wrote into the file's metadata; never by the name of the file. How its prompts look is said in `completion/fim.py`
-and `edits/chat.py`, in rows of the same `name`.
+How the prompts of a family look is said in `completion/fim.py` and `edits/chat.py`, in rows of the same `name`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from midfill.errors import UsageError
 
@@ -488,107 +484,8 @@ FAMILIES = {
     )
 }
 
-# Words in the names of models that follow instructions.
-_FOLLOWS = frozenset(("instruct", "chat", "it", "sft", "dpo", "rlhf", "assistant", "instruction"))
-
-_BASE = frozenset(("base", "pretrained", "pt"))
-
-# And of those that measure texts, and write none.
-_MEASURES = frozenset(("embed", "embedding", "embeddings", "reranker", "rerank"))
-
-# Architectures whose state has no end that could be cut off: each keystroke would read everything again.
-RECURRENT = frozenset(
-    (
-        *("mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7", "jamba", "falcon-h1", "granitehybrid"),
-        *("plamo2", "lfm2", "lfm2moe", "nemotron_h", "nemotron_h_moe", "kimi-linear", "qwen3next", "qwen35"),
-        "qwen35moe",
-    )
-)
-
 # Names of models that mark the turns of a conversation otherwise than what they were made from.
 _OTHERWISE = "hermes|dolphin|phind|deepseekr1"
-
-_NAMES = (
-    "general.name",
-    "general.basename",
-    "general.finetune",
-    "general.base_model.0.name",
-    "general.base_model.0.repo_url",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Detected:
-    """A model's family and licence, and what the file lets it do.
-
-    `follows`: whether it follows instructions; None where nothing tells.
-    """
-
-    family: Family
-    licence: str
-    roles: tuple[str, ...]
-    follows: bool | None
-
-
-def detect(metadata: Mapping[str, Any], vocabulary: Mapping[str, int], name: str | None = None) -> Detected:
-    """The family of a model from its GGUF metadata and the ids of its tokens, or the one that the user names.
-
-    Raises `UsageError`, which says what the file does not tell and what to set, or what its vocabulary lacks.
-    """
-    if what := _no_model(metadata, vocabulary):
-        raise UsageError(f"The file {what}.")
-    if name is not None:
-        row = named(name)
-        if missing := [text for text in row.needs if text not in vocabulary]:
-            raise UsageError(
-                f"The file cannot be of the family {name}: its vocabulary lacks {', '.join(missing)}."
-            )
-        return _detected(row, metadata, vocabulary)
-    architecture = str(metadata.get("general.architecture", ""))
-    squeezed = " ".join(_squeezed(str(metadata.get(key, ""))) for key in _NAMES)
-    holding = [
-        row
-        for row in FAMILIES.values()
-        if vocabulary.keys() >= set(row.needs) and not vocabulary.keys() & set(row.lacks)
-    ]
-    fitting = [row for row in holding if architecture in row.architectures]
-    found = next((row for row in fitting if re.search(row.named, squeezed)), None)
-    if found is None:
-        # What fits any vocabulary is named only where nothing else fits, and never for another architecture.
-        told = [row for row in fitting or holding if row.needs]
-        raise UsageError(_unknown(metadata, told or fitting))
-    return _detected(found, metadata, vocabulary)
-
-
-def _no_model(metadata: Mapping[str, Any], vocabulary: Mapping[str, int]) -> str:
-    """What a file is that holds no model which writes text, as the end of a sentence; empty for a model."""
-    kind = str(metadata.get("general.type", "model"))
-    architecture = str(metadata.get("general.architecture", ""))
-    part, parts = metadata.get("split.no"), metadata.get("split.count")
-    if isinstance(part, int) and part > 0:
-        return f"is part {part + 1} of {parts} of a model: name the first part, with the others in the same folder"
-    if kind != "model" or architecture in ("clip", "controlvector", "imatrix"):
-        what = kind if kind != "model" else architecture
-        return f"is no model but an addition to one ({what}): name the model itself, or choose another"
-    if metadata.get(f"{architecture}.pooling_type") or _words(metadata) & _MEASURES:
-        return "is a model that compares texts and writes none (embedding or reranker): choose another"
-    if not vocabulary:
-        return "has no vocabulary, so nothing can be asked of it: choose another"
-    return ""
-
-
-def _detected(row: Family, metadata: Mapping[str, Any], vocabulary: Mapping[str, int]) -> Detected:
-    """What a model of a known family can do, by its metadata."""
-    words = _words(metadata)
-    licence = next((licence for word, licence in row.licences if word in words), row.licence)
-    follows = _follows(row, metadata, vocabulary, words)
-    roles = {role for role in row.roles if role == "complete" or follows is not False}
-    if metadata.get("general.architecture") in RECURRENT:
-        roles.discard("complete")
-    if follows and row.roles == ("complete",) and "tokenizer.chat_template" in metadata:
-        roles.add("edit")
-    in_order = tuple(role for role in ("complete", "edit", "explain") if role in roles)
-    return Detected(row, licence, in_order, follows)
 
 
 def named(name: str) -> Family:
@@ -599,23 +496,24 @@ def named(name: str) -> Family:
         raise UsageError(f"There is no model family {name!r}. Choose one of {', '.join(FAMILIES)}.") from None
 
 
-def _squeezed(name: str) -> str:
+def squeezed(name: str) -> str:
+    """A model's name in small letters without punctuation, as `Family.named` wants it."""
     return re.sub(r"[^a-z0-9.]", "", name.lower())
 
 
 def of_name(name: str) -> Family | None:
     """The family of a model of which only the name is known; None where that does not tell."""
-    squeezed = _squeezed(name)
-    if re.search(_OTHERWISE, squeezed):
+    letters = squeezed(name)
+    if re.search(_OTHERWISE, letters):
         return None
-    if "wizardcoder" in squeezed:
+    if "wizardcoder" in letters:
         # The name does not say what it was made of.
         return FAMILIES["wizardcoder"]
     # A size may stand in the middle, as in granite-8b-code.
-    sizeless = _squeezed(re.sub(r"(?i)\b[0-9.]+b\b", "", name))
+    sizeless = squeezed(re.sub(r"(?i)\b[0-9.]+b\b", "", name))
     rows = sorted(FAMILIES.values(), key=lambda row: len(row.called), reverse=True)
-    called = (row for row in rows if _squeezed(row.called) in sizeless)
-    return next((row for row in called if re.search(row.named, squeezed)), None)
+    called = (row for row in rows if squeezed(row.called) in sizeless)
+    return next((row for row in called if re.search(row.named, letters)), None)
 
 
 def recommended(role: str) -> str:
@@ -625,44 +523,3 @@ def recommended(role: str) -> str:
         "edit": "a coder model that follows instructions, such as qwen2.5-coder-1.5b-instruct",
         "explain": "a model that follows instructions, such as qwen2.5-coder-1.5b-instruct",
     }[role]
-
-
-def _words(metadata: Mapping[str, Any]) -> set[str]:
-    """The words of the model's own names."""
-    given = " ".join(str(metadata.get(key, "")) for key in _NAMES[:3])
-    return set(re.split(r"[^a-z0-9.]+", given.lower()))
-
-
-def _follows(
-    row: Family, metadata: Mapping[str, Any], vocabulary: Mapping[str, int], words: set[str]
-) -> bool | None:
-    if words & _FOLLOWS or row.called == "wizardcoder":
-        return True
-    if words & _BASE:
-        return False
-    if row.turn in vocabulary and metadata.get("tokenizer.ggml.eos_token_id") == vocabulary[row.turn]:
-        return True
-    if "tokenizer.chat_template" in metadata and not row.template_in_base:
-        return True
-    # A maker who names a size names the kind as well, where there are two.
-    if any(re.fullmatch(r"[0-9.]+[bm]", word) for word in words):
-        return row.unmarked == "instruct"
-    return True if "tokenizer.chat_template" in metadata else None
-
-
-def _unknown(metadata: Mapping[str, Any], candidates: list[Family]) -> str:
-    architecture, name = (str(metadata.get(f"general.{key}", "")) for key in ("architecture", "name"))
-    described = f"its architecture is {architecture!r}" if architecture else "it names no architecture"
-    described += f", its name is {name!r}" if name else ", it has no name"
-    choices = ", ".join(row.name for row in candidates or FAMILIES.values())
-    if not candidates:
-        return (
-            f"The file's family is none that Midfill knows: {described}, and its vocabulary has the control "
-            "tokens of none. Choose another model, or, if you know better, set the family, by `--family` with one "
-            f"of: {choices}."
-        )
-    return (
-        f"The file does not tell its family: {described}. It may be of none that Midfill knows; then choose "
-        "another model. If you know that it was made from one that its vocabulary fits, set the family, by "
-        f"`--family` with one of: {choices}."
-    )
