@@ -1,13 +1,15 @@
 """What the context from other files is worth: exact match on lines that use a symbol defined in another file.
 
     python tests/eval/context.py make FOLDER... --cases CASES.jsonl
+    python tests/eval/context.py serve CASES.jsonl --json ANSWERS.json
     python tests/eval/context.py ask CASES.jsonl --variant none:form=0 --variant repository --json ANSWERS.json
     python tests/eval/context.py report ANSWERS.json...
 
-`make` indexes each folder (the source of a package) and takes lines of its code away that use what another of
-its files defines. Kinds of cases, by where the cursor stands: `line` (at the line's first letter), `name` (before
-the name of the other file's symbol), `call` (behind its opening parenthesis), `member` (behind the dot, where
-only other files define a method of that name). `ask` puts each case to the engine alone, once a variant, unless
+`make` indexes each folder (the source of a package) and takes lines of its code away that use what another of its
+files defines. Kinds of cases, by where the cursor stands: `line` (at the line's first letter), `name` (before the
+name of the other file's symbol), `call` (behind its opening parenthesis), `member` (behind the dot, where only
+other files define a method of that name). `serve` asks the real server, with an index and without, for what an
+editor would show while one types there. `ask` puts each case to the engine alone, once a variant, unless
 ANSWERS.json has it. Settings: `form` (0: no context, 1: the model's repository format, 2: code at the head of the
 prefix, below comments with the paths, 3: all of that as comments), `budget` (bytes of context), `imports` (1: the
 imports that the window leaves out are shown), `edits` (so many places are said to be edited lately, which use a
@@ -18,6 +20,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import asyncio
+import contextlib
 import io
 import json
 import os
@@ -34,7 +38,11 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from systems import read_ahead
+
 from midfill import app
+from midfill.bench.processes import own_host
+from midfill.client import Editor, editor
 from midfill.completion import context, fim
 from midfill.completion.recent import Place
 from midfill.completion.window import Budget, Window, fresh
@@ -48,6 +56,7 @@ from midfill.index.extract import extract
 from midfill.index.store import Reader, database
 from midfill.index.symbols import Workspace
 from midfill.models import catalog
+from midfill.text import Encoding
 
 DEFAULTS = {"form": 1, "budget": 1600, "imports": 0, "edits": 0, "before": 3200, "after": 400}
 BUILT_IN = frozenset(
@@ -72,6 +81,10 @@ def main() -> None:
     asking.add_argument("--model", default="complete")
     asking.add_argument("--seconds", type=float, default=1e9, help="stop after the case that is asked then")
     asking.add_argument("--json", type=Path, required=True)
+    serving = commands.add_parser("serve")
+    serving.add_argument("cases", type=Path)
+    serving.add_argument("--seconds", type=float, default=1e9, help="stop after the case that is asked then")
+    serving.add_argument("--json", type=Path, required=True)
     telling = commands.add_parser("report")
     telling.add_argument("answers", type=Path, nargs="+")
     options = parser.parse_args()
@@ -84,6 +97,9 @@ def main() -> None:
             print(Counter((Path(case["root"]).name, case["kind"]) for case in cases))
         elif options.command == "ask":
             ask(options)
+        elif options.command == "serve":
+            with own_host():
+                asyncio.run(serve(options))
         else:
             report([answer for path in options.answers for answer in json.loads(path.read_text())])
 
@@ -159,6 +175,54 @@ def _code_lines(text: str) -> set[int]:
                 if alone or header:
                     lines.add(node.lineno - 1)
     return lines
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """What is shown while one types at a place that was read before, in a window with an index and one without."""
+    cases = [json.loads(line) for line in options.cases.read_text("utf-8").splitlines()]
+    answers: list[dict[str, Any]] = json.loads(options.json.read_text()) if options.json.exists() else []
+    known = {(answer["id"], answer["variant"]) for answer in answers}
+    started = time.perf_counter()
+    async with contextlib.AsyncExitStack() as stack:
+        windows: dict[tuple[str, str], Editor] = {}
+        for number, case in enumerate(cases, 1):
+            root = Path(case["root"])
+            for name in ("without", "with index"):
+                if (case["id"], name) in known:
+                    continue
+                if (case["root"], name) not in windows:
+                    # The window finds an index that needs no more than to be looked through.
+                    update(root)
+                    opened = editor(root, {"index": name == "with index"})
+                    windows[case["root"], name] = await stack.enter_async_context(opened)
+                    await asyncio.sleep(3)
+                answers.append({**await shown(windows[case["root"], name], root, case), "variant": name})
+            print(f"\r{number}/{len(cases)}", end="", file=sys.stderr)
+            options.json.write_text(json.dumps(answers, indent=1))
+            if time.perf_counter() - started > options.seconds:
+                break
+    print(file=sys.stderr)
+    report(answers)
+
+
+async def shown(window: Editor, root: Path, case: dict[str, Any]) -> dict[str, Any]:
+    document = window.open(root / case["path"], case["prefix"] + case["suffix"])
+    at = document.text.position(len(case["prefix"].encode()), Encoding.UTF32)
+    window.move_cursor(document, at)
+    await read_ahead()
+    items = await window.complete(document, at, invoked=False)
+    told = await window.explain(document)
+    text = str(items[0].insert_text) if items else ""
+    middle = case["middle"].rstrip()
+    return {
+        "id": case["id"],
+        "kind": case["kind"],
+        "exact": text.rstrip() == middle,
+        "tokens": told["prompt"]["tokens"],
+        "gather_ms": told["millis"]["context"],
+        "text": text,
+        "middle": middle,
+    }
 
 
 def ask(options: argparse.Namespace) -> None:

@@ -55,7 +55,7 @@ def midfill_system(window: Editor, reader: Editor, folder: Path, own_trigger: bo
         at = document.text.position(len(case.prefix.encode("utf-8", "surrogatepass")), Encoding.UTF32)
         if not invoked:
             asked.move_cursor(document, at)
-            await _read_ahead()
+            await read_ahead()
         started = time.perf_counter()
         items = await asked.complete(document, at, invoked)
         millis = (time.perf_counter() - started) * 1000
@@ -77,7 +77,7 @@ def midfill_system(window: Editor, reader: Editor, folder: Path, own_trigger: bo
     return fill
 
 
-async def _read_ahead() -> None:
+async def read_ahead() -> None:
     """Wait until the host is idle: it has read what it reads while nobody types."""
     await asyncio.sleep(PAUSE + 0.2)
     while (busy := host_process()) and busy.cpu_percent(0.2) > 15:
