@@ -112,11 +112,23 @@ def left_open(document: Document) -> str:
     return "".join(")]}"["([{".index(opener)] for opener in reversed(_marked(document).open))
 
 
+def _closes_nothing(document: Document) -> bool:
+    """Whether a bracket that no other opens is an error; in Bash one ends a pattern."""
+    assert document.tree is not None
+    start, code = document.part[0] if document.part else 0, document.code
+    for at in _marked(document).lone:
+        place = start + len(code[:at].encode("utf-8", "surrogatepass"))
+        leaf = document.tree.root_node.descendant_for_byte_range(place, place + 1)
+        if leaf is None or leaf.parent is None or leaf.is_error or leaf.parent.is_error:
+            return True
+    return False
+
+
 # Asked again for each of the texts that might stand at one place of a document.
 @lru_cache(maxsize=4)
 def _marked(document: Document) -> _Scanned:
     if document.language is None or len(document.text) > _COUNTED:
-        return _Scanned(None, None, 0, "")
+        return _Scanned(None, None, 0, "", ())
     return _scan(document.code, document.language)
 
 
@@ -151,7 +163,7 @@ def tolerated_errors(document: Document, offset: int) -> int:
     above = sum(each.end_byte < start for each in errors)
     if not is_blank(text.slice(offset, end)):
         return above + sum(each.start_byte > end for each in errors)
-    if is_blank(text.slice(start, offset)) and balance(document) < 0:
+    if is_blank(text.slice(start, offset)) and balance(document) < 0 and _closes_nothing(document):
         return above
     return len(errors)
 
@@ -385,6 +397,8 @@ class _Scanned(NamedTuple):
     """How many brackets it opens more than it closes."""
     open: str
     """The brackets that it opens and does not close, the outermost first."""
+    lone: tuple[int, ...]
+    """Where brackets close what it does not open; characters."""
 
 
 def _scan(code: str, language: Language) -> _Scanned:
@@ -392,6 +406,7 @@ def _scan(code: str, language: Language) -> _Scanned:
     comment: int | None = None
     depth = 0
     opened: list[str] = []
+    lone: list[int] = []
     closing = {quote: quote for quote in (*language.multiline_quotes, *language.quotes)}
     lasting = set(language.multiline_quotes)
     if language.block_comment:
@@ -422,7 +437,9 @@ def _scan(code: str, language: Language) -> _Scanned:
                 opened.append(mark)
             elif mark in ")]}" and opened[-1:] == ["([{"[")]}".index(mark)]]:
                 opened.pop()
-    return _Scanned(inside, comment, depth, "".join(opened))
+            elif mark in ")]}":
+                lone.append(match.start())
+    return _Scanned(inside, comment, depth, "".join(opened), tuple(lone))
 
 
 @cache

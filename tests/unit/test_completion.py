@@ -300,6 +300,11 @@ def test_lines_end_in_no_comment_that_is_open() -> None:
     check("f();\n‸", "// One.", "f();\n// One.‸", path="a.ts", invoked=True)
 
 
+def test_a_bracket_that_needs_no_other_requires_none() -> None:
+    broken = "case $a in\n  b) c ;;\nesac\n‸\n| g\n"
+    check(before=broken, model="e=f", after=broken.replace("‸", "e=f‸"), path="a.sh")
+
+
 def test_an_error_elsewhere_stops_no_suggestion() -> None:
     broken = "def f(:\n    pass\n\n\nx = ‸\n"
     check(before=broken, model="1", after=broken.replace("‸", "1‸"))
