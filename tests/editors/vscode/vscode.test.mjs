@@ -24,6 +24,9 @@ const AREA = `def area(width, height):
     return result
 `;
 
+const SUM = `/** The sum of the prices of all items. */
+function sumOfPrices(items) `;
+
 describe("VS Code", { concurrency: false }, () => {
   let server;
   let vscode;
@@ -79,6 +82,24 @@ describe("VS Code", { concurrency: false }, () => {
     await until(async () => !(await vscode.ghost()), "the rest goes");
     await vscode.command("Trigger Inline Suggestion");
     await until(vscode.ghost, "another suggestion");
+  });
+
+  check("between braces that VS Code has closed, lines are shown and put there", async () => {
+    await vscode.edit("sum.js", SUM, "sumOfPrices(items) ");
+    await vscode.keys.type("{");
+    await vscode.holds("sum.js", (text) => text === `${SUM}{}`);
+    await until(async () => {
+      if (!(await vscode.ghost())) {
+        await vscode.command("Trigger Inline Suggestion");
+      }
+      return vscode.ghost();
+    }, "a block");
+    await vscode.shot("vscode-braces");
+    await vscode.keys.press("Tab");
+    await vscode.holds("sum.js", (text) => {
+      const [first, ...others] = text.slice(SUM.length).split("\n");
+      return first === "{" && others.at(-1) === "}" && others.some((line) => line.includes("items"));
+    });
   });
 
   check("a docstring from the menu of code actions", async () => {
