@@ -105,6 +105,7 @@ export async function serve({ settings = {}, machine, env = {}, trust = false } 
     "chat.commandCenter.enabled": false,
     "git.enabled": false,
     "editor.autoClosingBrackets": "never",
+    "[javascript]": { "editor.autoClosingBrackets": "always" },
     // Tab belongs to the pop-up of words while that is open.
     "editor.wordBasedSuggestions": "off",
   };

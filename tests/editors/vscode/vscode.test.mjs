@@ -86,14 +86,13 @@ describe("VS Code", { concurrency: false }, () => {
 
   check("between braces that VS Code has closed, lines are shown and put there", async () => {
     await vscode.edit("sum.js", SUM, "sumOfPrices(items) ");
+    await until(async () => (await vscode.status()).icon.includes("sparkle"), "the server is ready");
     await vscode.keys.type("{");
     await vscode.holds("sum.js", (text) => text === `${SUM}{}`);
-    await until(async () => {
-      if (!(await vscode.ghost())) {
-        await vscode.command("Trigger Inline Suggestion");
-      }
-      return vscode.ghost();
-    }, "a block");
+    await until(vscode.ghost, "a block", 20_000).catch(async () => {
+      await vscode.command("Trigger Inline Suggestion");
+      await until(vscode.ghost, "a block");
+    });
     await vscode.shot("vscode-braces");
     await vscode.keys.press("Tab");
     await vscode.holds("sum.js", (text) => {
