@@ -477,6 +477,25 @@ def test_typing_on_changes_nothing_of_what_a_suggestion_makes(closed: str) -> No
     assert typist.accepted() == "if (isOk(x) && y) {\n}\n"
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_enter_between_brackets_goes_on_in_the_block_that_is_suggested_there(newline: str) -> None:
+    typist = Typist(f"{{{newline}  function f(x) {{‸}}{newline}}}{newline}", "\n    return x;\n  }\n", path="a.js")
+    block = f"{newline}    return x;{newline}  "
+    assert typist.ask() == (block, "model")
+    typist.type(f"{newline}    ", behind=f"{newline}  ")
+    assert typist.ask() == ("return x;", "typeThrough")
+    typist.type("ret")
+    assert typist.ask() == ("urn x;", "typeThrough")
+    assert typist.accepted() == f"{{{newline}  function f(x) {{{block}}}{newline}}}{newline}"
+
+
+def test_enter_between_brackets_with_another_indentation_asks_the_model() -> None:
+    typist = Typist("function f(x) {‸}\n", "\n  return x;\n}\n", "return x;\n}\n", path="a.js")
+    typist.ask()
+    typist.type("\n    ", behind="\n")
+    assert typist.ask() == ("return x;", "model")
+
+
 def test_a_change_behind_the_cursor_ends_a_suggestion() -> None:
     typist = Typist("x = ‸\n", "compute(y)", "fresh")
     typist.ask()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,8 @@ WINDOWS = 6
 BEFORE, AFTER = 2000, 500
 # An editor inserts so many closers by itself for what is typed.
 CLOSERS = 3
+
+_LINE_END = re.compile(rb"\r?\n[ \t]*")
 
 
 class Memory:
@@ -86,10 +89,14 @@ class _Answered:
         if not typed:
             return again if self._follows(data, cursor) else None
         text = known.text.encode("utf-8", "surrogatepass")
+        if opened := self._opened(data, cursor, typed):
+            if known.replaces or not text.endswith(opened):
+                return None
+            text = text.removesuffix(opened)
         if known.outcome != "shown" or not text.startswith(typed) or len(typed) == len(text):
             return None
         rest = text[len(typed) :].decode("utf-8", "surrogatepass")
-        replaces = self._replaces(data, cursor, rest)
+        replaces = 0 if opened else self._replaces(data, cursor, rest)
         if replaces is None:
             return None
         if "\n" not in rest:
@@ -98,6 +105,16 @@ class _Answered:
         if not rest.strip():
             return None
         return replace(again, cursor=cursor, source="typeThrough", text=rest, replaces=replaces, others=())
+
+    def _opened(self, data: bytes, cursor: int, typed: bytes) -> bytes:
+        """The line end, with indentation, that an editor inserts behind the cursor when Enter opens brackets.
+
+        A suggestion for between brackets ends with that itself.
+        """
+        line_end = _LINE_END.match(data, cursor)
+        if line_end is None or b"\n" not in typed or self._follows(data, cursor):
+            return b""
+        return line_end[0] if self._follows(data, line_end.end()) else b""
 
     def _replaces(self, data: bytes, cursor: int, rest: str) -> int | None:
         """How many bytes behind the cursor `rest` replaces there now; None when other code stands there."""
