@@ -330,7 +330,7 @@ def fills(*texts: str, text: str = "text") -> Callable[[Server, asyncio.StreamWr
     async def answer(server: Server, writer: asyncio.StreamWriter) -> None:
         asked = server.asked[-1]
         after = asked.get("suffix") or asked.get("input_suffix") or ""
-        said = ("4711",) if "4711" in after else texts
+        said = ("quokka",) if "quokka" in after else texts
         if text == "text":
             await says(*said)(server, writer)
             return

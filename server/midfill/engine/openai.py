@@ -84,9 +84,9 @@ class _NoSuchPage(Exception):
     """The server knows no such path; in its own words, if it says so."""
 
 
-# A hole that nothing but what stands behind it tells.
-_SEEN = "4711"
-_HOLE = ("limit = ", f"\n\nassert limit == {_SEEN}\n")
+# A hole that nothing but what stands behind it tells, and that the smallest coder models fill without a doubt.
+_SEEN = "quokka"
+_HOLE = ("for ", f" in {_SEEN}s:\n    print({_SEEN}.name, {_SEEN}.age)\n")
 
 
 class OpenAIEngine:
