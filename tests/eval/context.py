@@ -179,13 +179,10 @@ def _code_lines(text: str) -> set[int]:
 
 async def serve(options: argparse.Namespace) -> None:
     """What is shown while one types at a place that was read before, in a window with an index and one without."""
-    cases = [json.loads(line) for line in options.cases.read_text("utf-8").splitlines()]
-    answers: list[dict[str, Any]] = json.loads(options.json.read_text()) if options.json.exists() else []
-    known = {(answer["id"], answer["variant"]) for answer in answers}
-    started = time.perf_counter()
+    answers, known = _answered_before(options)
     async with contextlib.AsyncExitStack() as stack:
         windows: dict[tuple[str, str], Editor] = {}
-        for number, case in enumerate(cases, 1):
+        for case in _cases(options, answers):
             root = Path(case["root"])
             for name in ("without", "with index"):
                 if (case["id"], name) in known:
@@ -197,12 +194,26 @@ async def serve(options: argparse.Namespace) -> None:
                     windows[case["root"], name] = await stack.enter_async_context(opened)
                     await asyncio.sleep(3)
                 answers.append({**await shown(windows[case["root"], name], root, case), "variant": name})
-            print(f"\r{number}/{len(cases)}", end="", file=sys.stderr)
-            options.json.write_text(json.dumps(answers, indent=1))
-            if time.perf_counter() - started > options.seconds:
-                break
-    print(file=sys.stderr)
     report(answers)
+
+
+def _answered_before(options: argparse.Namespace) -> tuple[list[dict[str, Any]], set[tuple[str, str]]]:
+    """The answers that the file has already, and of which cases and variants they are."""
+    answers = json.loads(options.json.read_text()) if options.json.exists() else []
+    return answers, {(answer["id"], answer["variant"]) for answer in answers}
+
+
+def _cases(options: argparse.Namespace, answers: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The cases, as long as there is time; the answers are written behind each of them."""
+    cases = [json.loads(line) for line in options.cases.read_text("utf-8").splitlines()]
+    started = time.perf_counter()
+    for number, case in enumerate(cases, 1):
+        yield case
+        print(f"\r{number}/{len(cases)}", end="", file=sys.stderr)
+        options.json.write_text(json.dumps(answers, indent=1))
+        if time.perf_counter() - started > options.seconds:
+            break
+    print(file=sys.stderr)
 
 
 async def shown(window: Editor, root: Path, case: dict[str, Any]) -> dict[str, Any]:
@@ -227,15 +238,12 @@ async def shown(window: Editor, root: Path, case: dict[str, Any]) -> dict[str, A
 
 def ask(options: argparse.Namespace) -> None:
     variants = dict(_variant(text) for text in options.variant or ["none:form=0", "repository"])
-    cases = [json.loads(line) for line in options.cases.read_text("utf-8").splitlines()]
-    answers: list[dict[str, Any]] = json.loads(options.json.read_text()) if options.json.exists() else []
-    known = {(answer["id"], answer["variant"]) for answer in answers}
-    started = time.perf_counter()
+    answers, known = _answered_before(options)
     entry = catalog.find(options.model)
     info = app.ModelInfo(entry.name, entry.family, 8192)
     model = load(app.ModelFile(info, catalog.present(entry)), lambda _: None, Threads(2))
     workspaces: dict[str, Workspace] = {}
-    for number, case in enumerate(cases, 1):
+    for case in _cases(options, answers):
         root = Path(case["root"])
         if case["root"] not in workspaces:
             update(root)
@@ -245,11 +253,6 @@ def ask(options: argparse.Namespace) -> None:
                 continue
             answer = answered(model, entry.family, case, settings, workspaces[case["root"]])
             answers.append({**answer, "variant": name})
-        print(f"\r{number}/{len(cases)}", end="", file=sys.stderr)
-        options.json.write_text(json.dumps(answers, indent=1))
-        if time.perf_counter() - started > options.seconds:
-            break
-    print(file=sys.stderr)
     report(answers)
 
 
