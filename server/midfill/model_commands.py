@@ -83,7 +83,7 @@ def recommend(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(recommend.as_json(where, rates, advice), indent=2))
     else:
-        print(recommend.report(where, advice))
+        print(recommend.report(where, rates, advice))
     if options.use:
         terminal.tell(f"The models that are here are set in {recommend.use(advice)}.")
     return 0

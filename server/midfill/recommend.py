@@ -2,8 +2,8 @@
 
 What decides is how fast the machine reads and writes tokens, which is measured with a small model, ten seconds at
 most, and how much memory it has. Writing a token means reading all weights once, so its time grows with the bytes
-of the model; reading a prompt is arithmetic, and grows with the parameters. A model that is on this machine is
-measured itself.
+of the model; reading a prompt is arithmetic, and grows with the parameters, but a mixture of experts has to fetch
+almost all of them for it once. A model that is on this machine is measured itself.
 """
 
 from __future__ import annotations
@@ -27,14 +27,19 @@ if TYPE_CHECKING:
 
 # A line that is suggested while one types in a file that was read before: a token read, and so many written.
 LINE_TOKENS, EDIT_TOKENS = 12, 150
-# The longest that each may take, in milliseconds; the first is the setting latencyTargetMs by default.
-LINE_MS, EDIT_MS = 500, 15_000
+# Tokens that are read in a new place of that file, before a line can be suggested there: the least that stands
+# behind the cursor in a prompt.
+PLACE_TOKENS = 100
+# The longest that each may take, in milliseconds: a line as long as the setting latencyTargetMs says, and twice as
+# long in a new place.
+LINE_MS, PLACE_MS, EDIT_MS = 500, 1000, 15_000
 # Tokens of context that memory is kept for, and the share of the memory that models may take.
 CONTEXT, SHARE, GRAPHICS_SHARE = 8192, 0.5, 0.9
 # Bytes that a model takes besides weights and cache.
 OVERHEAD = 250_000_000
-# With so much graphics memory a machine is a team's server.
-SERVER_MEMORY = 40_000_000_000
+# With so much graphics memory, and if the smallest model reads so many tokens a second, a machine is a team's
+# server. A desktop may have the memory, but not the speed.
+SERVER_MEMORY, SERVER_RATE = 40_000_000_000, 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +183,8 @@ def recommend(where: Machine, rates: Mapping[str, Rates], here: frozenset[str] =
         room, kind = int(where.graphics * GRAPHICS_SHARE), f"the {where.graphics / 1e9:.0f} GB of {where.card}"
     else:
         room, kind = int(where.memory * SHARE), f"half of {where.memory / 1e9:.0f} GB of memory"
-    complete = _best(room - REFERENCE.memory, rates, LINE_TOKENS + 1, LINE_MS) or REFERENCE
-    beside = _best(room - complete.memory, rates, EDIT_TOKENS, EDIT_MS) or complete
+    complete = _best("complete", room - REFERENCE.memory, rates) or REFERENCE
+    beside = _best("edit", room - complete.memory, rates) or complete
     # Those that complete follow instructions too, and one model for all roles takes its memory once.
     edit = max(beside, complete, key=CODERS.index)
     return [
@@ -189,41 +194,57 @@ def recommend(where: Machine, rates: Mapping[str, Rates], here: frozenset[str] =
     ]
 
 
-def _best(room: int, rates: Mapping[str, Rates], tokens: int, most_ms: int) -> Candidate | None:
-    fitting = [
-        each
-        for each in CODERS
-        if each.memory <= room and tokens / predicted(each, rates).generate * 1000 <= most_ms
-    ]
+def _best(role: str, room: int, rates: Mapping[str, Rates]) -> Candidate | None:
+    fitting = [each for each in CODERS if each.memory <= room and not _too_slow(role, each, rates)]
     return fitting[-1] if fitting else None
+
+
+def _answer_ms(role: str, rate: Rates) -> float:
+    return (LINE_TOKENS + 1 if role == "complete" else EDIT_TOKENS) / rate.generate * 1000
+
+
+def _read_ms(candidate: Candidate, rate: Rates, tokens: int) -> float:
+    """A prompt at once: arithmetic, and fetching all experts where a token of the answer fetches a few."""
+    fetch = candidate.size / candidate.read / rate.generate if candidate.experts else 0.0
+    return (tokens / rate.evaluate + fetch) * 1000
+
+
+def _too_slow(role: str, candidate: Candidate, rates: Mapping[str, Rates]) -> str:
+    """What takes too long, as the end of a sentence; empty if nothing does."""
+    rate = predicted(candidate, rates)
+    answer, most = _answer_ms(role, rate), LINE_MS if role == "complete" else EDIT_MS
+    if answer > most:
+        return f"would take {answer:.0f} ms, more than {most}"
+    place = answer + _read_ms(candidate, rate, PLACE_TOKENS)
+    if role == "complete" and place > PLACE_MS:
+        return f"would take {place:.0f} ms in a new place, more than {PLACE_MS}"
+    return ""
 
 
 def _advice(
     role: str, candidate: Candidate, rates: Mapping[str, Rates], here: frozenset[str], kind: str, fits: bool
 ) -> Advice:
     rate = predicted(candidate, rates)
-    tokens = LINE_TOKENS + 1 if role == "complete" else EDIT_TOKENS
-    answer = round(tokens / rate.generate * 1000)
+    answer = round(_answer_ms(role, rate))
     how = "measured" if candidate.name in rates else "expected from what a smaller model was measured at"
     what = f"a line of {LINE_TOKENS} tokens" if role == "complete" else f"an answer of {EDIT_TOKENS} tokens"
     larger = CODERS[CODERS.index(candidate) + 1 :]
     why = f"{what} takes {answer} ms ({how}), and it "
     why += f"fits into {kind}" if fits else f"is the smallest, though it takes more than {kind}"
     if larger:
-        slow = round(tokens / predicted(larger[0], rates).generate * 1000)
-        most = LINE_MS if role == "complete" else EDIT_MS
-        why += (
-            f"; {larger[0].name} would take {slow} ms, more than {most}"
-            if slow > most
-            else f"; there is no room for {larger[0].name}"
-        )
-    cold = round(1000 / rate.evaluate * 1000)
+        slow = _too_slow(role, larger[0], rates)
+        why += f"; {larger[0].name} {slow}" if slow else f"; there is no room for {larger[0].name}"
+    cold = round(_read_ms(candidate, rate, 1000))
     return Advice(
         role, candidate.name, "Q4_K_M", candidate.hub, answer, cold, candidate.memory, candidate.name in here, why
     )
 
 
-def report(where: Machine, advice: list[Advice]) -> str:
+def serves_a_team(where: Machine, rates: Mapping[str, Rates]) -> bool:
+    return where.graphics >= SERVER_MEMORY and rates[REFERENCE.name].evaluate >= SERVER_RATE
+
+
+def report(where: Machine, rates: Mapping[str, Rates], advice: list[Advice]) -> str:
     lines = [
         f"{where.cores} cores, {where.memory / 1e9:.0f} GB of memory, "
         + (f"{where.card} with {where.graphics / 1e9:.0f} GB" if where.graphics else "no usable graphics card")
@@ -233,7 +254,7 @@ def report(where: Machine, advice: list[Advice]) -> str:
         if not each.here:
             fetch = f"download it from https://huggingface.co/{each.hub}"
             lines.append(f"{'':9} It is not here: {fetch} and run `midfill models add {each.model} PATH.gguf`.")
-    if where.graphics >= SERVER_MEMORY:
+    if serves_a_team(where, rates):
         lines.append("This machine can serve a team: see docs/scale.md for a server that all share.")
     return "\n".join(lines)
 
@@ -243,7 +264,7 @@ def as_json(where: Machine, rates: Mapping[str, Rates], advice: list[Advice]) ->
         "machine": asdict(where),
         "measured": {name: asdict(rate) for name, rate in rates.items()},
         "roles": {each.role: asdict(each) for each in advice},
-        "server": where.graphics >= SERVER_MEMORY,
+        "server": serves_a_team(where, rates),
     }
 
 

@@ -49,9 +49,34 @@ def test_what_is_recommended_fits_and_says_why() -> None:
     assert (complete.here, edit.here) == (True, False)
     assert "more than 500" in complete.why and "Apple M2" in complete.why
     assert replace(explain, role="edit") == edit
-    told = recommend.report(where, [complete, edit, explain])
+    told = recommend.report(where, rates, [complete, edit, explain])
     assert "https://huggingface.co/Qwen/Qwen2.5-Coder-7B-Instruct-GGUF" in told
-    assert "docs/scale.md" in recommend.report(Machine(32, 256 * GB, 80 * GB, "H100"), [complete])
+
+
+def test_a_team_needs_memory_and_speed() -> None:
+    server = Machine(32, 256 * GB, 80 * GB, "H100")
+    for where, evaluate, serves in (
+        (server, 30_000, True),
+        (Machine(12, 64 * GB, 48 * GB, "Apple M2 Max"), 6_000, False),
+        (Machine(16, 64 * GB, 24 * GB, "RTX 4090"), 30_000, False),
+    ):
+        rates = {REFERENCE.name: Rates(evaluate, 300)}
+        advice = recommend.recommend(where, rates)
+        assert ("docs/scale.md" in recommend.report(where, rates, advice)) == serves
+        assert recommend.as_json(where, rates, advice)["server"] == serves
+
+
+def test_a_model_that_reads_slowly_completes_nothing() -> None:
+    """It writes a line in time, but whoever goes elsewhere would wait for it."""
+    where, name = Machine(16, 64 * GB), CODERS[1].name
+    assert recommend.recommend(where, {REFERENCE.name: Rates(900, 60), name: Rates(300, 40)})[0].model == name
+    advice = recommend.recommend(where, {REFERENCE.name: Rates(400, 60), name: Rates(120, 40)})
+    assert advice[0].model == REFERENCE.name
+    assert f"{name} would take 1158 ms in a new place, more than 1000" in advice[0].why
+    # Experts that a token does not need have to be fetched for a prompt.
+    mixture = recommend.recommend(Machine(32, 128 * GB), {name: Rates(800, 70), REFERENCE.name: Rates(1500, 120)})
+    assert mixture[0].model == "qwen3-coder-30b-a3b-instruct"
+    assert mixture[0].cold_ms == pytest.approx(1000 * (1000 / 373 + 18.557 / 2.013 / 38.85), rel=0.01)
 
 
 @pytest.mark.parametrize(
