@@ -29,6 +29,13 @@ async def test_every_editor_is_answered_and_counted() -> None:
     assert "0 lost" in load.report(found)
 
 
+async def test_nobody_pauses_longer_than_it_is_measured() -> None:
+    async with running(Server(answer=says("x"), models=("qwen2.5-coder",))) as server:
+        plan = load.Plan(server.url, "qwen2.5-coder", editors=20, seconds=1.0, every=1000.0)
+        async with asyncio.timeout(100):
+            assert (await load.run(plan, quiet))["lost"] == 0
+
+
 async def test_what_fails_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     async def answer(_: Server, writer: asyncio.StreamWriter) -> None:
         page(writer, 400, b"no")

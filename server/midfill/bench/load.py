@@ -94,21 +94,20 @@ async def _type(
     typed = 1
     try:
         # At first at any time, so that not all begin together.
-        await asyncio.sleep(chance.uniform(0, plan.every))
-        while time.monotonic() < end:
-            current = text[line].rstrip("\n")
-            if typed > len(current):
+        pause = chance.uniform(0, plan.every)
+        while time.monotonic() + pause < end:
+            await asyncio.sleep(pause)
+            while typed > len(current := text[line].rstrip("\n")):
                 line, typed = line + 1, 1
                 if line >= len(text) - plan.lines:
                     line = plan.lines
-                continue
             before = "".join(text[line - plan.lines : line])
             after = "".join(text[line + 1 : line + 1 + plan.lines])
             prompt = fim.prompt(form, before, current[:typed], after)
             request = Request("complete", backend.model, prompt, plan.tokens, heal=True, stop=("\n",))
             await _ask(editor, engine, request)
             typed += chance.randrange(1, 4)
-            await asyncio.sleep(chance.expovariate(1 / plan.every))
+            pause = chance.expovariate(1 / plan.every)
     finally:
         await engine.close()
 
