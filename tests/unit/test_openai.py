@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -895,6 +896,107 @@ async def test_reading_ahead_takes_one_place_at_most() -> None:
     async with running(Server(answer=answer)) as server, engine_at(server.url) as engine:
         await asyncio.gather(*(text_of(engine, when="idle", max_tokens=0) for _ in range(4)))
         assert server.most_at_once == 1
+
+
+async def test_who_types_goes_before_what_is_read_ahead() -> None:
+    """It ends then, since somebody who types will be elsewhere; and none begins before the answer is there."""
+    asked = asyncio.Event()
+
+    async def answer(server: Server, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await asyncio.sleep(10 if server.asked[-1]["max_tokens"] == 1 else 0.1)
+        await says("a")(server, writer)
+
+    async with running(Server(answer=answer)) as server, engine_at(server.url) as engine:
+        ahead = asyncio.ensure_future(chunks_of(engine, when="idle", max_tokens=0))
+        await asyncio.wait_for(asked.wait(), 2)
+        key = asyncio.ensure_future(text_of(engine))
+        assert await asyncio.wait_for(ahead, 2) == []
+        later = asyncio.ensure_future(chunks_of(engine, when="soon", max_tokens=0))
+        assert await key == "a"
+        await asyncio.wait_for(server.left.wait(), 2)
+        later.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await later
+        assert [each["max_tokens"] for each in server.asked][:2] == [1, 20]
+
+
+async def test_an_edit_does_not_end_what_is_read_ahead() -> None:
+    async def answer(server: Server, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.1)
+        await says("a")(server, writer)
+
+    async with running(Server(answer=answer)) as server, engine_at(server.url) as engine:
+        ahead = asyncio.ensure_future(chunks_of(engine, when="soon", max_tokens=0))
+        edit = asyncio.ensure_future(text_of(engine, role="edit"))
+        assert (await ahead)[-1].finish is not None
+        assert await edit == "a"
+
+
+def reads(milliseconds_a_token: float) -> Callable[[Server, asyncio.StreamWriter], Awaitable[None]]:
+    """A llama-server of slot 2 that has seen none of a prompt before."""
+
+    async def answer(server: Server, writer: asyncio.StreamWriter) -> None:
+        stream = Stream(writer)
+        tokens = len(server.asked[-1]["prompt"]) // 3
+        timings = {"prompt_n": tokens, "prompt_ms": tokens * milliseconds_a_token}
+        if server.asked[-1]["n_predict"]:
+            await stream.event({"content": "x", "stop": False, "id_slot": 0, "timings": timings})
+            await asyncio.sleep(0.1)
+        last = {"content": "", "stop": True, "stop_type": "eos", "id_slot": 2, "timings": timings}
+        await stream.event(last)
+        await stream.end()
+
+    return answer
+
+
+def llama_server(milliseconds_a_token: float, slots: int | None = 4) -> Server:
+    pages = {} if slots is None else {"/props": {"total_slots": slots}}
+    return Server("llamacpp", answer=reads(milliseconds_a_token), pages=pages)
+
+
+LONG = (Part("<|fim_prefix|>", control=True), Part("".join(f"line {n}\n" for n in range(400))))
+
+
+@pytest.mark.parametrize(("milliseconds", "most"), [(5.0, 700), (0.05, 20_000)])
+async def test_a_slow_server_reads_ahead_in_pieces(milliseconds: float, most: int) -> None:
+    async with running(llama_server(milliseconds)) as server, engine_at(server.url) as engine:
+        chunks = await chunks_of(engine, prompt=LONG, when="idle", max_tokens=0)
+        asked = [each["prompt"] for each in server.asked]
+        assert asked[-1] == "".join(part.text for part in LONG)
+        assert all(later.startswith(sooner) for sooner, later in pairwise(asked))
+        steps = [len(later) - len(sooner) for sooner, later in pairwise(("", *asked))]
+        assert 0 < min(steps) <= max(steps) <= most
+        assert (len(steps) > 5) == (most < 1000)
+        # All go to one slot, wherever their beginnings are too.
+        (slot,) = {each["id_slot"] for each in server.asked}
+        assert 0 <= slot < 4
+        assert chunks[-1].finish == "end"
+        assert chunks[-1].usage.evaluated == sum(len(each) // 3 for each in asked)
+        # What is there already is not read again.
+        server.asked.clear()
+        await chunks_of(engine, prompt=LONG, when="idle", max_tokens=0)
+        assert len(server.asked) == 1
+
+
+async def test_a_server_that_does_not_tell_its_slots_reads_ahead_at_once() -> None:
+    async with running(llama_server(5.0, slots=None)) as server, engine_at(server.url) as engine:
+        await chunks_of(engine, prompt=LONG, when="idle", max_tokens=0)
+        (asked,) = server.asked
+        assert "id_slot" not in asked
+
+
+async def test_who_types_on_gets_the_slot_that_is_not_free_yet() -> None:
+    async with running(llama_server(5.0)) as server, engine_at(server.url) as engine:
+        await chunks_of(engine, prompt=LONG)
+        cancel = CancelToken()
+        request = Request("complete", "m", (*LONG, Part("x")), 20)
+        async with aclosing(engine.generate(request, cancel)) as chunks:
+            async for _ in chunks:
+                cancel.cancel()
+        await chunks_of(engine, prompt=(*LONG, Part("xy")))
+        await chunks_of(engine, prompt=(*LONG, Part("xyz")))
+        assert [each.get("id_slot") for each in server.asked] == [None, None, 2, None]
 
 
 # -- the key, and whom code may be sent to

@@ -39,12 +39,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A piece of an answer. `usage` and `finish` as far as the server tells them with it."""
+    """A piece of an answer. `usage`, `finish`, and the `slot` it comes from, as far as the server tells them."""
 
     text: str
     logprob: float = 0.0
     usage: Usage | None = None
     finish: Finish | None = None
+    slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Dialect:
     `owner` is what stands in `owned_by` of its list of models, `probe` a path that only this server answers, and a
     key of that answer. `hole` is the body that asks for a hole whose prompt the server makes, at `hole_path`, or
     `path`. `goes_on`: what makes the server go on with an answer that is begun for it; None where it does not.
+    `slots`: a path, and a key of its answer, that tell how many slots it has (`engine/slots.py`), one of which a
+    request may name. Such a server evaluates a long prompt in one go.
     """
 
     name: str
@@ -66,13 +69,15 @@ class Dialect:
     hole: Callable[[Ask], dict[str, Any]] | None = None
     hole_path: str = ""
     goes_on: Mapping[str, Any] | None = None
+    slots: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
     """A request on its way. The answer begins with `rest` again (healing), or with `begun` (in a conversation).
 
-    `goes_on`: the server should go on with `begun`, and may say it again all the same.
+    `goes_on`: the server should go on with `begun`, and may say it again all the same. `slot`: where it should put
+    the prompt; None: it chooses.
     """
 
     path: str
@@ -81,6 +86,11 @@ class Way:
     rest: str = ""
     begun: str = ""
     goes_on: bool = False
+    slot: int | None = None
+
+    def part(self, prompt: str, slot: int | None) -> Way:
+        """The same with a part of the prompt instead, in that slot."""
+        return replace(self, body={**self.body, "prompt": prompt}, slot=slot)
 
 
 def way(dialect: Dialect, request: Request, info: ModelInfo, model: str, talks_only: bool) -> Way | None:
@@ -158,8 +168,12 @@ def _llama_read(event: Mapping[str, Any]) -> Answer:
         generate_ms=timings.get("predicted_ms", 0.0),
     )
     finishes: dict[str, Finish] = {"word": "stop", "limit": "length"}
-    finish = finishes.get(str(event.get("stop_type")), "end") if event.get("stop") else None
-    return replace(answer, usage=usage, finish=finish)
+    if not event.get("stop"):
+        return replace(answer, usage=usage)
+    # Only the last event tells the slot; before, the field is there and says nothing.
+    slot = event.get("id_slot")
+    finish = finishes.get(str(event.get("stop_type")), "end")
+    return replace(answer, usage=usage, finish=finish, slot=slot if isinstance(slot, int) else None)
 
 
 def _infill_body(ask: Ask) -> dict[str, Any]:
@@ -295,6 +309,7 @@ DIALECTS = (
         hole=_infill_body,
         hole_path="/infill",
         goes_on=_AT_ONCE,
+        slots=("/props", "total_slots"),
     ),
     # vLLM, "OpenAI-Compatible Server" and "Structured Outputs". It refuses a suffix.
     Dialect("vLLM", "/v1/completions", _vllm_body, _openai_read, heals=True, owner="vllm", goes_on=_GOES_ON),

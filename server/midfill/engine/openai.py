@@ -17,6 +17,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import httpx2 as httpx
 
@@ -31,11 +32,11 @@ from midfill.engine.base import (
     Request,
     Role,
     Usage,
-    When,
 )
 from midfill.engine.dialects import APART, DIALECTS, Answer, Dialect, Way, way
 from midfill.engine.pieces import Beginning, Ends
 from midfill.engine.replies import LONGEST, error_in, events, reason, seconds, whole_characters
+from midfill.engine.slots import Slots, common
 from midfill.errors import EngineError, ModelError
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,11 @@ TRIES, BACKOFF, SOON = 3, 0.25, 10.0
 FAILURES, REST, LONGEST_REST = 3, 15.0, 300.0
 # So many names of models are shown; some servers have hundreds.
 SHOWN = 12
+# What is read ahead goes to a server that evaluates a prompt in one go in pieces of about so many seconds, as who
+# types meanwhile has to wait for one; in characters, the first one and the smallest.
+PIECE_SECONDS, PIECE, SMALLEST = 0.25, 500, 150
+# An evaluation of fewer tokens tells little of how fast a server reads; a token has about so many characters.
+LONG, CHARACTERS = 32, 3.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +182,7 @@ class OpenAIEngine:
     ) -> None:
         try:
             server.check()
-            async with server.turn(request.when):
+            async with server.turn(request):
                 asked.set()
                 queue_ms = (time.perf_counter() - started) * 1000
                 async with contextlib.aclosing(self._tried(server, request, info)) as answers:
@@ -222,6 +228,12 @@ class _Server:
         )
         self._turns = asyncio.Semaphore(place.in_flight)
         self._ahead = asyncio.Semaphore(1)
+        # What runs though nobody waits for it; how many requests of somebody who types run; whether none does.
+        self._unhurried: asyncio.Task[Any] | None = None
+        self._typing, self._quiet = 0, asyncio.Event()
+        self._quiet.set()
+        self._slots = Slots()
+        self._piece = PIECE
         self._kind: asyncio.Lock = asyncio.Lock()
         self._dialect: Dialect | None = None
         # Whether it has nothing but conversations; and why it fills no holes by itself, "" if it does.
@@ -262,10 +274,34 @@ class _Server:
         )
 
     @contextlib.asynccontextmanager
-    async def turn(self, when: When) -> AsyncIterator[None]:
-        """Wait for a free place; what is read ahead takes one at most."""
-        async with contextlib.nullcontext() if when == "now" else self._ahead, self._turns:
-            yield
+    async def turn(self, request: Request) -> AsyncIterator[None]:
+        """Wait for a free place.
+
+        What nobody waits for takes one at most, and none while somebody who types does: it ends then.
+        """
+        if request.when != "now":
+            async with self._ahead:
+                await self._quiet.wait()
+                self._unhurried = asyncio.current_task()
+                try:
+                    async with self._turns:
+                        yield
+                finally:
+                    self._unhurried = None
+            return
+        types = request.role == "complete"
+        if types and self._unhurried:
+            self._unhurried.cancel()
+        if types:
+            self._quiet.clear()
+        self._typing += types
+        try:
+            async with self._turns:
+                yield
+        finally:
+            self._typing -= types
+            if not self._typing:
+                self._quiet.set()
 
     async def answers(self, request: Request, info: ModelInfo) -> AsyncGenerator[Answer, None]:
         """Raises `Busy`, `EngineError`, or `ModelError` for what this server cannot do."""
@@ -281,8 +317,9 @@ class _Server:
         asked = way(dialect, request, info, self._model, self._talks_only)
         if asked is None:
             raise ModelError(f"{dialect.name} makes no prompt for a hole")
+        read = self._cut if request.max_tokens else self._read
         try:
-            async with contextlib.aclosing(self._cut(asked, request, info)) as answers:
+            async with contextlib.aclosing(read(asked, request, info)) as answers:
                 async for answer in answers:
                     yield answer
         except _NoSuchPage as page:
@@ -320,6 +357,25 @@ class _Server:
                 f"the family of the model {self._model} (docs/models.md), set it as midfill.engine.family."
             )
 
+    async def _read(self, asked: Way, request: Request, info: ModelInfo) -> AsyncGenerator[Answer, None]:
+        """Have a prompt read that will be needed: in pieces, each of them the prompt up to a place further on."""
+        prompt = str(asked.body.get("prompt", ""))
+        slot = self._slots.place(prompt)
+        end = self._slots.known(prompt, slot) if slot is not None else 0
+        if slot is None or len(prompt) - end <= self._piece:
+            # What is small enough is read at once, wherever the server wants.
+            async with contextlib.aclosing(self._cut(asked, request, info)) as answers:
+                async for answer in answers:
+                    yield answer
+            return
+        evaluated, evaluate_ms = 0, 0.0
+        while end < len(prompt):
+            end = min(end + self._piece, len(prompt))
+            *_, last = [each async for each in self._cut(asked.part(prompt[:end], slot), request, info)]
+            usage = last.usage or Usage()
+            evaluated, evaluate_ms = evaluated + usage.evaluated, evaluate_ms + usage.evaluate_ms
+        yield replace(last, usage=replace(usage, evaluated=evaluated, evaluate_ms=evaluate_ms))
+
     async def _cut(self, asked: Way, request: Request, info: ModelInfo) -> AsyncGenerator[Answer, None]:
         """The answer without what it says again at its beginning, up to the first stop."""
         beginning, ends = Beginning(asked.begun, asked.goes_on), Ends((*request.stop, *info.stops))
@@ -341,8 +397,10 @@ class _Server:
 
     async def _pieces(self, asked: Way) -> AsyncGenerator[Answer, None]:
         rest, length, half, silent = asked.rest, 0, "", True
-        with _said_plainly(self.place):
-            async with self.client.stream("POST", asked.path, json=asked.body) as response:
+        prompt = str(asked.body.get("prompt", ""))
+        with self._slots.visit(prompt, asked.slot) as visit, _said_plainly(self.place):
+            body = asked.body if visit.named is None else {**asked.body, "id_slot": visit.named}
+            async with self.client.stream("POST", asked.path, json=body) as response:
                 if response.status_code in (404, 405, 501):
                     raise _NoSuchPage(reason(await response.aread()))
                 await self._refused(response)
@@ -353,10 +411,12 @@ class _Server:
                             f"The inference server at {self.place.shown} says: {message.rstrip('.')}."
                         )
                     answer = asked.read(event)
+                    visit.heard, visit.told = True, answer.slot
+                    self._saw(answer.usage)
                     text, half = whole_characters(half + answer.text)
                     answer = replace(answer, text=text)
                     # What was typed already comes again, and is no news.
-                    known = len(rest) if answer.text.startswith(rest) else _common(rest, answer.text)
+                    known = len(rest) if answer.text.startswith(rest) else common(rest, answer.text)
                     rest = rest[known:]
                     length += len(answer.text)
                     if length > LONGEST:
@@ -364,6 +424,12 @@ class _Server:
                     yield Answer(answer.text[known:], answer.logprob, answer.usage, answer.finish)
                 if silent:
                     raise ValueError("there is nothing in its answer")
+
+    def _saw(self, usage: Usage | None) -> None:
+        """How fast the server reads decides on the pieces of what is read ahead."""
+        if usage and usage.evaluated >= LONG and usage.evaluate_ms > 0:
+            tokens = usage.evaluated / usage.evaluate_ms * 1000 * PIECE_SECONDS
+            self._piece = max(int(tokens * CHARACTERS), SMALLEST)
 
     async def _known(self) -> Dialect:
         """What kind of server this is; it is asked once."""
@@ -397,6 +463,8 @@ class _Server:
                 dialect = each
                 break
         dialect = dialect or DIALECTS[-1]
+        if dialect.slots[0]:
+            self._slots = Slots(await self._total(*dialect.slots))
         # A llama-server with one model does not mind what it is called; as a router it has several.
         alone = len(names) == 1 and (dialect.name == "llama-server" or not self.place.model)
         if not alone and self.place.model not in names:
@@ -413,6 +481,13 @@ class _Server:
         with contextlib.suppress(ValueError, TypeError):
             return response.status_code == 200 and key in response.json()
         return False
+
+    async def _total(self, path: str, key: str) -> int:
+        """How many slots there are; 0 if the server does not tell."""
+        response = await self.client.get(path)
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            return int(response.json()[key])
+        return 0
 
     async def _refused(self, response: httpx.Response) -> None:
         """Raises `Busy` or `EngineError` for a status that is no success."""
@@ -491,7 +566,3 @@ def _soon(loop: asyncio.AbstractEventLoop, asking: asyncio.Future[None]) -> None
     """Cancel from any thread."""
     if not loop.is_closed():
         loop.call_soon_threadsafe(asking.cancel)
-
-
-def _common(one: str, other: str) -> int:
-    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
