@@ -22,7 +22,7 @@ from midfill.models import families
 from midfill.trust import config_dir
 
 if TYPE_CHECKING:
-    from midfill.engine.openai import Place
+    from midfill.engine.server import Place
 
 KEY = "MIDFILL_API_KEY"
 
@@ -53,7 +53,7 @@ def info(backend: Backend, role: Role) -> ModelInfo:
 
 def place(backend: Backend, role: Role) -> Place:
     """Where to ask. Raises `ModelError` for a server that is not trusted."""
-    from midfill.engine.openai import Place
+    from midfill.engine.server import Place
 
     check(backend.url)
     key = _key(backend.url)

@@ -32,7 +32,7 @@ ALLOWED = {
     "midfill.engine.llama": ("midfill.engine", "midfill.errors", "numpy", "llama_cpp"),
     "midfill.engine.runtime": ("midfill.errors", "platformdirs", "filelock"),
     "midfill.engine.wire": ("midfill.engine", "midfill.errors", "cattrs", "lsprotocol", "pygls"),
-    "midfill.engine.openai": ("midfill.engine", "midfill.errors", "httpx2"),
+    "midfill.engine.server": ("midfill.engine", "midfill.errors", "httpx2"),
     "midfill.engine.host": ("midfill.engine", "midfill.errors", "pygls"),
     "midfill.engine.remote": ("midfill.engine", "midfill.errors"),
     "midfill.models": ("midfill.errors", "platformdirs", "huggingface_hub", "filelock"),
