@@ -20,7 +20,7 @@ from midfill.edits import chat
 from midfill.engine import llama
 from midfill.engine.base import ModelInfo, Part, Template
 from midfill.errors import ModelError, UsageError
-from midfill.models import detection, families, gguf
+from midfill.models import catalog, detection, families, gguf
 
 QWEN = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"]
 QWEN += ["<|fim_pad|>", "<|repo_name|>", "<|file_sep|>"]
@@ -408,6 +408,41 @@ def test_a_model_of_no_family_is_refused_with_what_could_be_set(
     assert (found["family"], found["roles"], found["fim"]["form"]) == (None, [], None)
     assert "control tokens of none" in found["problems"][0]
     assert ", ".join(families.FAMILIES) in found["problems"][0]
+
+
+PHI = ["<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
+_SAID = "{{ '<|' + m['role'] + '|>\\n' + m['content'] + '<|end|>\\n' }}"
+PHI_TEMPLATE = f"{{% for m in messages %}}{_SAID}{{% endfor %}}{{{{ '<|assistant|>\\n' }}}}"
+
+
+def test_any_model_with_a_chat_template_follows_it_if_its_user_says_so(tmp_path: Path) -> None:
+    file = write(tmp_path / "m.gguf", "phi3", "Phi 4", PHI, tokenizer__chat_template=PHI_TEMPLATE)
+    refused = inspection.inspect(file)
+    assert (refused["family"], refused["roles"]) == (None, [])
+    assert "`--family by-template` if it follows instructions" in refused["problems"][0]
+    found = inspection.inspect(file, "by-template")
+    assert (found["family"], found["roles"]) == ("by-template", ["edit", "explain"])
+    assert found["chat"]["template"] == "file"
+    assert found["chat"]["example"]["prompt"] == (
+        f"<|system|>\n{inspection.SYSTEM}<|end|>\n<|user|>\n{inspection.USER}<|end|>\n<|assistant|>\n"
+    )
+    bare = write(tmp_path / "bare.gguf", "phi3", "Phi 4", PHI)
+    with pytest.raises(UsageError, match="has no chat template"):
+        inspection.inspect(bare, "by-template")
+    assert "by-template" not in inspection.inspect(bare)["problems"][0]
+    # Its maker says that it does not.
+    base = write(tmp_path / "base.gguf", "phi3", "Phi 4 Base", PHI, tokenizer__chat_template=PHI_TEMPLATE)
+    assert inspection.inspect(base, "by-template")["roles"] == []
+
+
+def test_a_model_by_its_template_is_in_the_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIDFILL_MODELS", str(tmp_path))
+    file = write(tmp_path / "m.gguf", "phi3", "Phi 4", PHI, tokenizer__chat_template=PHI_TEMPLATE)
+    model = catalog.add("phi", file, role="edit", family="by-template")
+    assert catalog.find("edit") == model
+    info = ModelInfo("phi", model.family, 4096, template=Template(model.template, model.begin, model.end))
+    assert flat(chat.conversation(info, TURNS, "begun")).endswith("<|assistant|>\nbegun")
+    assert "does not know how to complete" in catalog.doubt(model, "complete")
 
 
 @pytest.mark.parametrize("path", ["~no-such-user/m.gguf", "/", ""])

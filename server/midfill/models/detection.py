@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from midfill.errors import UsageError
-from midfill.models.families import FAMILIES, Family, named, squeezed
+from midfill.models.families import BY_TEMPLATE, FAMILIES, Family, named, squeezed
 
 # Words in the names of models that follow instructions.
 _FOLLOWS = frozenset(("instruct", "chat", "it", "sft", "dpo", "rlhf", "assistant", "instruction"))
+
+TEMPLATE = "tokenizer.chat_template"
 
 _BASE = frozenset(("base", "pretrained", "pt"))
 
@@ -60,6 +62,12 @@ def detect(metadata: Mapping[str, Any], vocabulary: Mapping[str, int], name: str
     """
     if what := _no_model(metadata, vocabulary):
         raise UsageError(f"The file {what}.")
+    if name == BY_TEMPLATE.name:
+        if TEMPLATE not in metadata:
+            raise UsageError(
+                "The file has no chat template, so nothing tells how the model is asked: choose another."
+            )
+        return _detected(BY_TEMPLATE, metadata, vocabulary)
     if name is not None:
         row = named(name)
         if missing := [text for text in row.needs if text not in vocabulary]:
@@ -108,7 +116,7 @@ def _detected(row: Family, metadata: Mapping[str, Any], vocabulary: Mapping[str,
     roles = {role for role in row.roles if role == "complete" or follows is not False}
     if metadata.get("general.architecture") in RECURRENT:
         roles.discard("complete")
-    if follows and row.roles == ("complete",) and "tokenizer.chat_template" in metadata:
+    if follows and row.roles == ("complete",) and TEMPLATE in metadata:
         roles.add("edit")
     in_order = tuple(role for role in ("complete", "edit", "explain") if role in roles)
     return Detected(row, licence, in_order, follows)
@@ -129,12 +137,12 @@ def _follows(
         return False
     if row.turn in vocabulary and metadata.get("tokenizer.ggml.eos_token_id") == vocabulary[row.turn]:
         return True
-    if "tokenizer.chat_template" in metadata and not row.template_in_base:
+    if TEMPLATE in metadata and not row.template_in_base:
         return True
     # A maker who names a size names the kind as well, where there are two.
     if any(re.fullmatch(r"[0-9.]+[bm]", word) for word in words):
         return row.unmarked == "instruct"
-    return True if "tokenizer.chat_template" in metadata else None
+    return True if TEMPLATE in metadata else None
 
 
 def _unknown(metadata: Mapping[str, Any], candidates: list[Family]) -> str:
@@ -142,14 +150,14 @@ def _unknown(metadata: Mapping[str, Any], candidates: list[Family]) -> str:
     described = f"its architecture is {architecture!r}" if architecture else "it names no architecture"
     described += f", its name is {name!r}" if name else ", it has no name"
     choices = ", ".join(row.name for row in candidates or FAMILIES.values())
+    own = f"`--family {BY_TEMPLATE.name}` if it follows instructions (it has a chat template), or "
+    set_it = f"set the family, by {own if TEMPLATE in metadata else ''}`--family` with one of: {choices}."
     if not candidates:
         return (
             f"The file's family is none that Midfill knows: {described}, and its vocabulary has the control "
-            "tokens of none. Choose another model, or, if you know better, set the family, by `--family` with one "
-            f"of: {choices}."
+            f"tokens of none. Choose another model, or, if you know better, {set_it}"
         )
     return (
         f"The file does not tell its family: {described}. It may be of none that Midfill knows; then choose "
-        "another model. If you know that it was made from one that its vocabulary fits, set the family, by "
-        f"`--family` with one of: {choices}."
+        f"another model. If you know that it was made from one that its vocabulary fits, {set_it}"
     )

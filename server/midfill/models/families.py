@@ -484,6 +484,9 @@ FAMILIES = {
     )
 }
 
+# Models of any other make that follow instructions, by the chat template in their file. Only a user can say so.
+BY_TEMPLATE = Family("by-template", (), ("edit", "explain"), 4096, "unknown", (), "", "")
+
 # Names of models that mark the turns of a conversation otherwise than what they were made from.
 _OTHERWISE = "hermes|dolphin|phind|deepseekr1"
 
