@@ -33,8 +33,9 @@ def info(backend: Backend, role: Role) -> ModelInfo:
     name = _model(backend, role)
     row = families.named(backend.family) if backend.family else families.of_name(name)
     host = urlsplit(backend.url).netloc.rpartition("@")[2]
-    if name and (row is None or (role != "complete" and row.roles == ("complete",))):
-        # The server may know how its model is asked.
+    unknown = row is None or (role != "complete" and row.roles == ("complete",))
+    if row is families.BY_TEMPLATE or (name and unknown):
+        # The server may know how its model is asked, and has the template.
         return ModelInfo(f"{name}@{host}", ITS_SERVERS, backend.context, continues=False)
     if row is None:
         raise ModelError(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ggufs import USER_DEFINED, tiny, vocabulary, write
 
-from midfill import cli, inspection
+from midfill import app, cli, inspection
 from midfill.completion import fim
 from midfill.completion.context import Context, Fragment
 from midfill.edits import chat
@@ -440,7 +440,8 @@ def test_a_model_by_its_template_is_in_the_catalogue(tmp_path: Path, monkeypatch
     file = write(tmp_path / "m.gguf", "phi3", "Phi 4", PHI, tokenizer__chat_template=PHI_TEMPLATE)
     model = catalog.add("phi", file, role="edit", family="by-template")
     assert catalog.find("edit") == model
-    info = ModelInfo("phi", model.family, 4096, template=Template(model.template, model.begin, model.end))
+    info = app._locate("phi").info
+    assert info.family == "by-template"
     assert flat(chat.conversation(info, TURNS, "begun")).endswith("<|assistant|>\nbegun")
     assert "does not know how to complete" in catalog.doubt(model, "complete")
 

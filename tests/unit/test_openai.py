@@ -1093,6 +1093,12 @@ def test_a_model_that_has_no_words_of_ours_for_a_conversation_is_asked_in_the_se
     assert elsewhere.info(backend, "edit").family == ITS_SERVERS
 
 
+@pytest.mark.parametrize("name", ["", "phi-4"])
+def test_a_model_by_its_template_is_asked_in_the_servers_words(name: str) -> None:
+    backend = Backend("openai", "http://127.0.0.1:1", name, family="by-template")
+    assert elsewhere.info(backend, "edit").family == ITS_SERVERS
+
+
 def test_a_model_elsewhere_that_does_not_complete_is_said_with_the_setting_that_counts_there() -> None:
     info = elsewhere.info(Backend("openai", "http://127.0.0.1:1", "Qwen3-8B"), "complete")
     with pytest.raises(ModelError, match=r"Qwen3-8B at 127.*midfill\.engine\.model to a coder model"):

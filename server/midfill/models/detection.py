@@ -62,14 +62,10 @@ def detect(metadata: Mapping[str, Any], vocabulary: Mapping[str, int], name: str
     """
     if what := _no_model(metadata, vocabulary):
         raise UsageError(f"The file {what}.")
-    if name == BY_TEMPLATE.name:
-        if TEMPLATE not in metadata:
-            raise UsageError(
-                "The file has no chat template, so nothing tells how the model is asked: choose another."
-            )
-        return _detected(BY_TEMPLATE, metadata, vocabulary)
     if name is not None:
         row = named(name)
+        if row is BY_TEMPLATE and TEMPLATE not in metadata:
+            raise UsageError("The file has no chat template, so nothing tells how the model is asked.")
         if missing := [text for text in row.needs if text not in vocabulary]:
             raise UsageError(
                 f"The file cannot be of the family {name}: its vocabulary lacks {', '.join(missing)}."

@@ -493,6 +493,8 @@ _OTHERWISE = "hermes|dolphin|phind|deepseekr1"
 
 def named(name: str) -> Family:
     """The family of that name. Raises `UsageError`, which lists the names."""
+    if name == BY_TEMPLATE.name:
+        return BY_TEMPLATE
     try:
         return FAMILIES[name]
     except KeyError:
