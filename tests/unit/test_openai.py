@@ -979,6 +979,19 @@ async def test_a_slow_server_reads_ahead_in_pieces(milliseconds: float, most: in
         assert len(server.asked) == 1
 
 
+async def test_what_comes_after_a_suggestion_is_found_in_pieces_too() -> None:
+    async with running(llama_server(5.0)) as server, engine_at(server.url) as engine:
+        chunks = await chunks_of(engine, prompt=(*LONG, Part("wo")), when="soon", heal=True)
+        *pieces, last = server.asked
+        assert len(pieces) > 5
+        assert {(each["n_predict"], "grammar" in each) for each in pieces} == {(0, False)}
+        # The word is healed, in the slot where the rest has been read.
+        assert (last["n_predict"], last["grammar"][:12]) == (20, 'root ::= "wo')
+        assert {each["id_slot"] for each in server.asked} == {last["id_slot"]}
+        assert "".join(chunk.text for chunk in chunks) == "x"
+        assert chunks[-1].usage.evaluated == sum(len(each["prompt"]) // 3 for each in server.asked)
+
+
 async def test_a_server_that_does_not_tell_its_slots_reads_ahead_at_once() -> None:
     async with running(llama_server(5.0, slots=None)) as server, engine_at(server.url) as engine:
         await chunks_of(engine, prompt=LONG, when="idle", max_tokens=0)

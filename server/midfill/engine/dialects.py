@@ -88,9 +88,10 @@ class Way:
     goes_on: bool = False
     slot: int | None = None
 
-    def part(self, prompt: str, slot: int | None) -> Way:
-        """The same with a part of the prompt instead, in that slot."""
-        return replace(self, body={**self.body, "prompt": prompt}, slot=slot)
+    def part(self, prompt: str) -> Way:
+        """A part of the prompt, to be evaluated by a server with slots, which writes nothing then."""
+        body = {key: value for key, value in self.body.items() if key != "grammar"}
+        return replace(self, body={**body, "prompt": prompt, "n_predict": 0}, rest="")
 
 
 def way(dialect: Dialect, request: Request, info: ModelInfo, model: str, talks_only: bool) -> Way | None:

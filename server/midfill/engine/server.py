@@ -185,7 +185,7 @@ class Server:
         asked = way(dialect, request, info, self._model, self._talks_only)
         if asked is None:
             raise ModelError(f"{dialect.name} makes no prompt for a hole")
-        read = self._cut if request.max_tokens else self._read
+        read = self._cut if request.when == "now" else self._read
         try:
             async with contextlib.aclosing(read(asked, request, info)) as answers:
                 async for answer in answers:
@@ -226,23 +226,25 @@ class Server:
             )
 
     async def _read(self, asked: Way, request: Request, info: ModelInfo) -> AsyncGenerator[Answer, None]:
-        """Have a prompt read that will be needed: in pieces, each of them the prompt up to a place further on."""
+        """What nobody waits for: a long prompt in pieces, each of them the prompt up to a place further on."""
         prompt = str(asked.body.get("prompt", ""))
         slot = self._slots.place(prompt)
-        end = self._slots.known(prompt, slot) if slot is not None else 0
-        if slot is None or len(prompt) - end <= self._piece:
-            # What is small enough is read at once, wherever the server wants.
-            async with contextlib.aclosing(self._cut(asked, request, info)) as answers:
-                async for answer in answers:
-                    yield answer
-            return
+        end = self._slots.known(prompt, slot) if slot is not None else len(prompt)
+        if len(prompt) - end > self._piece:
+            # Otherwise the server may choose.
+            asked = replace(asked, slot=slot)
         evaluated, evaluate_ms = 0, 0.0
-        while end < len(prompt):
-            end = min(end + self._piece, len(prompt))
-            *_, last = [each async for each in self._cut(asked.part(prompt[:end], slot), request, info)]
-            usage = last.usage or Usage()
-            evaluated, evaluate_ms = evaluated + usage.evaluated, evaluate_ms + usage.evaluate_ms
-        yield replace(last, usage=replace(usage, evaluated=evaluated, evaluate_ms=evaluate_ms))
+        while len(prompt) - end > self._piece:
+            end += self._piece
+            *_, last = [each async for each in self._cut(asked.part(prompt[:end]), request, info)]
+            if last.usage:
+                evaluated, evaluate_ms = evaluated + last.usage.evaluated, evaluate_ms + last.usage.evaluate_ms
+        async with contextlib.aclosing(self._cut(asked, request, info)) as answers:
+            async for answer in answers:
+                if usage := answer.usage:
+                    usage = replace(usage, evaluated=evaluated + usage.evaluated)
+                    answer = replace(answer, usage=replace(usage, evaluate_ms=evaluate_ms + usage.evaluate_ms))
+                yield answer
 
     async def _cut(self, asked: Way, request: Request, info: ModelInfo) -> AsyncGenerator[Answer, None]:
         """The answer without what it says again at its beginning, up to the first stop."""
