@@ -193,6 +193,17 @@ async def test_a_whole_window_over_the_server(url: str, tmp_path: Path) -> None:
 
 
 async def test_typing_evaluates_next_to_nothing(url: str) -> None:
+    await typed(url)
+
+
+@pytest.mark.skipif(bool(SERVER), reason="another server has the slots that it has")
+async def test_typing_evaluates_next_to_nothing_with_one_slot() -> None:
+    """As llama.vim starts it. What is read ahead has no other slot to go to."""
+    with running(build(), catalog.present(catalog.find("complete"))) as url:
+        await typed(url)
+
+
+async def typed(url: str) -> None:
     """At most 16 prompt tokens a keystroke at the 95th percentile, in a file that is warm."""
     plan = typing.Plan(typing.default_paths(), keys=120, engine=url, model=MODEL)
     samples, _ = await typing.run(plan, lambda message, percentage: None)
