@@ -992,6 +992,20 @@ async def test_what_comes_after_a_suggestion_is_found_in_pieces_too() -> None:
         assert chunks[-1].usage.evaluated == sum(len(each["prompt"]) // 3 for each in server.asked)
 
 
+async def test_a_slow_server_reads_nothing_long_ahead_while_an_edit_runs() -> None:
+    """It may be in the very slot, and what is read in one go would keep waiting whoever types."""
+    async with running(llama_server(5.0)) as server, engine_at(server.url) as engine:
+        edit = asyncio.ensure_future(text_of(engine, role="edit"))
+        while not server.asked:
+            await asyncio.sleep(0.01)
+        chunks = await chunks_of(engine, prompt=LONG, when="soon", max_tokens=0)
+        # As if it had been cancelled: it is not there.
+        assert chunks == []
+        await chunks_of(engine, when="soon", max_tokens=0)
+        assert await edit == "x"
+        assert [each["n_predict"] for each in server.asked] == [20, 0]
+
+
 async def test_a_server_that_does_not_tell_its_slots_reads_ahead_at_once() -> None:
     async with running(llama_server(5.0, slots=None)) as server, engine_at(server.url) as engine:
         await chunks_of(engine, prompt=LONG, when="idle", max_tokens=0)

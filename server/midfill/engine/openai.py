@@ -25,7 +25,7 @@ from midfill.engine.base import (
     Usage,
 )
 from midfill.engine.dialects import Answer
-from midfill.engine.server import READ, REST, SOON, Busy, Place, Server
+from midfill.engine.server import READ, REST, SOON, Busy, NotNow, Place, Server
 from midfill.errors import EngineError, ModelError
 
 log = logging.getLogger(__name__)
@@ -128,6 +128,8 @@ class OpenAIEngine:
                     async for chunk in _chunks(answers, queue_ms):
                         post(chunk)
             server.works()
+        except NotNow:
+            log.debug("%s reads nothing ahead now", server.place.shown)
         except (EngineError, ModelError) as error:
             post(error)
         except Exception as error:

@@ -67,6 +67,10 @@ class Busy(Exception):
         self.after, self.hint = after, hint
 
 
+class NotNow(Exception):
+    """What nobody waits for had better not be asked now."""
+
+
 # A path may be missing because of the model, which is another matter: it may be one for conversations only.
 _GONE = re.compile(r"model\b.*\bnot (exist|found|loaded|available)|(no such|unknown) model", re.IGNORECASE)
 
@@ -226,13 +230,20 @@ class Server:
             )
 
     async def _read(self, asked: Way, request: Request, info: ModelInfo) -> AsyncGenerator[Answer, None]:
-        """What nobody waits for: a long prompt in pieces, each of them the prompt up to a place further on."""
+        """What nobody waits for: a long prompt in pieces, each of them the prompt up to a place further on.
+
+        Raises `NotNow` where that would be long, and the slot for it is not known, as while an edit runs.
+        """
         prompt = str(asked.body.get("prompt", ""))
-        slot = self._slots.place(prompt)
-        end = self._slots.known(prompt, slot) if slot is not None else len(prompt)
-        if len(prompt) - end > self._piece:
-            # Otherwise the server may choose.
-            asked = replace(asked, slot=slot)
+        end = len(prompt)
+        if self._slots.total:
+            slot = self._slots.place(prompt)
+            end = self._slots.known(prompt, slot)
+            if len(prompt) - end > self._piece:
+                if slot is None:
+                    raise NotNow
+                # Otherwise the server may choose.
+                asked = replace(asked, slot=slot)
         evaluated, evaluate_ms = 0, 0.0
         while len(prompt) - end > self._piece:
             end += self._piece

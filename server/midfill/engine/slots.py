@@ -56,8 +56,9 @@ class Slots:
         # How many requests of ours are in a slot that is not known. It may be any, and it may take long.
         self._astray = 0
 
-    def known(self, prompt: str, slot: int) -> int:
-        """How many characters of a prompt are in a slot."""
+    def known(self, prompt: str, slot: int | None) -> int:
+        """How many characters of a prompt are in a slot, or in the one that has most of it."""
+        slot = self._closest(prompt) if slot is None else slot
         return common(prompt, self._stays[slot].prompt) if slot in self._stays else 0
 
     def place(self, prompt: str) -> int | None:
@@ -99,7 +100,7 @@ class Slots:
                 self._put(supposed, _Stay(prompt, self._clock() + NOTICED))
 
     def _closest(self, prompt: str) -> int | None:
-        return max(self._stays, key=lambda slot: self.known(prompt, slot), default=None)
+        return max(self._stays, key=lambda slot: common(prompt, self._stays[slot].prompt), default=None)
 
     def _like(self, prompt: str) -> int | None:
         """Where most of a prompt is."""
