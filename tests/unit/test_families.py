@@ -427,8 +427,10 @@ def test_any_model_with_a_chat_template_follows_it_if_its_user_says_so(tmp_path:
         f"<|system|>\n{inspection.SYSTEM}<|end|>\n<|user|>\n{inspection.USER}<|end|>\n<|assistant|>\n"
     )
     bare = write(tmp_path / "bare.gguf", "phi3", "Phi 4", PHI)
-    with pytest.raises(UsageError, match="has no chat template"):
-        inspection.inspect(bare, "by-template")
+    blank = write(tmp_path / "blank.gguf", "phi3", "Phi 4", PHI, tokenizer__chat_template=" ")
+    for each in (bare, blank):
+        with pytest.raises(UsageError, match="has no chat template"):
+            inspection.inspect(each, "by-template")
     assert "by-template" not in inspection.inspect(bare)["problems"][0]
     # Its maker says that it does not.
     base = write(tmp_path / "base.gguf", "phi3", "Phi 4 Base", PHI, tokenizer__chat_template=PHI_TEMPLATE)

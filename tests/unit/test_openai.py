@@ -901,10 +901,14 @@ async def test_reading_ahead_takes_one_place_at_most() -> None:
 async def test_who_types_goes_before_what_is_read_ahead() -> None:
     """It ends then, since somebody who types will be elsewhere; and none begins before the answer is there."""
     asked = asyncio.Event()
+    at_the_key: list[int] = []
 
     async def answer(server: Server, writer: asyncio.StreamWriter) -> None:
         asked.set()
-        await asyncio.sleep(10 if server.asked[-1]["max_tokens"] == 1 else 0.1)
+        if server.asked[-1]["max_tokens"] == 1:
+            await asyncio.sleep(10)
+        await asyncio.sleep(0.1)
+        at_the_key.append(len(server.asked))
         await says("a")(server, writer)
 
     async with running(Server(answer=answer)) as server, engine_at(server.url) as engine:
@@ -915,10 +919,14 @@ async def test_who_types_goes_before_what_is_read_ahead() -> None:
         later = asyncio.ensure_future(chunks_of(engine, when="soon", max_tokens=0))
         assert await key == "a"
         await asyncio.wait_for(server.left.wait(), 2)
+        # Until the answer was there, nothing but the first two.
+        assert at_the_key == [2]
+        while len(server.asked) < 3:
+            await asyncio.sleep(0.01)
         later.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await later
-        assert [each["max_tokens"] for each in server.asked][:2] == [1, 20]
+        assert [each["max_tokens"] for each in server.asked] == [1, 20, 1]
 
 
 async def test_an_edit_does_not_end_what_is_read_ahead() -> None:
@@ -933,8 +941,10 @@ async def test_an_edit_does_not_end_what_is_read_ahead() -> None:
         assert await edit == "a"
 
 
-def reads(milliseconds_a_token: float) -> Callable[[Server, asyncio.StreamWriter], Awaitable[None]]:
-    """A llama-server of slot 2 that has seen none of a prompt before."""
+def reads(
+    milliseconds_a_token: float, hold: asyncio.Event | None = None
+) -> Callable[[Server, asyncio.StreamWriter], Awaitable[None]]:
+    """A llama-server of slot 2 that has seen none of a prompt before, and writes to the end when it may."""
 
     async def answer(server: Server, writer: asyncio.StreamWriter) -> None:
         stream = Stream(writer)
@@ -942,7 +952,7 @@ def reads(milliseconds_a_token: float) -> Callable[[Server, asyncio.StreamWriter
         timings = {"prompt_n": tokens, "prompt_ms": tokens * milliseconds_a_token}
         if server.asked[-1]["n_predict"]:
             await stream.event({"content": "x", "stop": False, "id_slot": 0, "timings": timings})
-            await asyncio.sleep(0.1)
+            await (hold.wait() if hold else asyncio.sleep(0.1))
         last = {"content": "", "stop": True, "stop_type": "eos", "id_slot": 2, "timings": timings}
         await stream.event(last)
         await stream.end()
@@ -950,9 +960,9 @@ def reads(milliseconds_a_token: float) -> Callable[[Server, asyncio.StreamWriter
     return answer
 
 
-def llama_server(milliseconds_a_token: float, slots: int | None = 4) -> Server:
+def llama_server(milliseconds_a_token: float, slots: Any = 4, hold: asyncio.Event | None = None) -> Server:
     pages = {} if slots is None else {"/props": {"total_slots": slots}}
-    return Server("llamacpp", answer=reads(milliseconds_a_token), pages=pages)
+    return Server("llamacpp", answer=reads(milliseconds_a_token, hold), pages=pages)
 
 
 LONG = (Part("<|fim_prefix|>", control=True), Part("".join(f"line {n}\n" for n in range(400))))
@@ -994,7 +1004,8 @@ async def test_what_comes_after_a_suggestion_is_found_in_pieces_too() -> None:
 
 async def test_a_slow_server_reads_nothing_long_ahead_while_an_edit_runs() -> None:
     """It may be in the very slot, and what is read in one go would keep waiting whoever types."""
-    async with running(llama_server(5.0)) as server, engine_at(server.url) as engine:
+    hold = asyncio.Event()
+    async with running(llama_server(5.0, hold=hold)) as server, engine_at(server.url) as engine:
         edit = asyncio.ensure_future(text_of(engine, role="edit"))
         while not server.asked:
             await asyncio.sleep(0.01)
@@ -1002,25 +1013,31 @@ async def test_a_slow_server_reads_nothing_long_ahead_while_an_edit_runs() -> No
         # As if it had been cancelled: it is not there.
         assert chunks == []
         await chunks_of(engine, when="soon", max_tokens=0)
+        hold.set()
         assert await edit == "x"
         assert [each["n_predict"] for each in server.asked] == [20, 0]
 
 
-async def test_a_server_that_does_not_tell_its_slots_reads_ahead_at_once() -> None:
-    async with running(llama_server(5.0, slots=None)) as server, engine_at(server.url) as engine:
+@pytest.mark.parametrize("slots", [None, 0, -1, "4", [4], 1e300, 1 << 60])
+async def test_a_server_that_does_not_tell_its_slots_reads_ahead_at_once(slots: Any) -> None:
+    async with running(llama_server(5.0, slots)) as server, engine_at(server.url) as engine:
         await chunks_of(engine, prompt=LONG, when="idle", max_tokens=0)
         (asked,) = server.asked
         assert "id_slot" not in asked
 
 
 async def test_who_types_on_gets_the_slot_that_is_not_free_yet() -> None:
-    async with running(llama_server(5.0)) as server, engine_at(server.url) as engine:
+    hold = asyncio.Event()
+    hold.set()
+    async with running(llama_server(5.0, hold=hold)) as server, engine_at(server.url) as engine:
         await chunks_of(engine, prompt=LONG)
+        hold.clear()
         cancel = CancelToken()
         request = Request("complete", "m", (*LONG, Part("x")), 20)
         async with aclosing(engine.generate(request, cancel)) as chunks:
             async for _ in chunks:
                 cancel.cancel()
+        hold.set()
         await chunks_of(engine, prompt=(*LONG, Part("xy")))
         await chunks_of(engine, prompt=(*LONG, Part("xyz")))
         assert [each.get("id_slot") for each in server.asked] == [None, None, 2, None]

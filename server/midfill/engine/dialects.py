@@ -88,6 +88,10 @@ class Way:
     goes_on: bool = False
     slot: int | None = None
 
+    def named(self, slot: int | None) -> dict[str, Any]:
+        """The body, which asks for a slot if there is one."""
+        return self.body if slot is None else {**self.body, "id_slot": slot}
+
     def part(self, prompt: str) -> Way:
         """A part of the prompt, to be evaluated by a server with slots, which writes nothing then."""
         body = {key: value for key, value in self.body.items() if key != "grammar"}

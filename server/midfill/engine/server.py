@@ -37,6 +37,8 @@ SHOWN = 12
 # What is read ahead goes to a server that evaluates a prompt in one go in pieces of about so many seconds, as who
 # types meanwhile has to wait for one; in characters, the first one and the smallest.
 PIECE_SECONDS, PIECE, SMALLEST = 0.25, 500, 150
+# A server that says it has more slots is mistaken.
+MOST = 10_000
 # An evaluation of fewer tokens tells little of how fast a server reads; a token has about so many characters.
 LONG, CHARACTERS = 32, 3.3
 
@@ -280,8 +282,7 @@ class Server:
         rest, length, half, silent = asked.rest, 0, "", True
         prompt = str(asked.body.get("prompt", ""))
         with self._slots.visit(prompt, asked.slot) as visit, _said_plainly(self.place):
-            body = asked.body if visit.named is None else {**asked.body, "id_slot": visit.named}
-            async with self.client.stream("POST", asked.path, json=body) as response:
+            async with self.client.stream("POST", asked.path, json=asked.named(visit.named)) as response:
                 if response.status_code in (404, 405, 501):
                     raise _NoSuchPage(reason(await response.aread()))
                 await self._refused(response)
@@ -364,10 +365,11 @@ class Server:
         return False
 
     async def _total(self, path: str, key: str) -> int:
-        """How many slots there are; 0 if the server does not tell."""
+        """How many slots there are; 0 if the server does not tell, or no number that can be."""
         response = await self.client.get(path)
         with contextlib.suppress(ValueError, TypeError, KeyError):
-            return int(response.json()[key])
+            total = response.json()[key]
+            return total if isinstance(total, int) and 0 < total <= MOST else 0
         return 0
 
     async def _refused(self, response: httpx.Response) -> None:

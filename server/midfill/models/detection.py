@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from midfill.errors import UsageError
+from midfill.models import gguf
 from midfill.models.families import BY_TEMPLATE, FAMILIES, Family, named, squeezed
 
 # Words in the names of models that follow instructions.
 _FOLLOWS = frozenset(("instruct", "chat", "it", "sft", "dpo", "rlhf", "assistant", "instruction"))
-
-TEMPLATE = "tokenizer.chat_template"
 
 _BASE = frozenset(("base", "pretrained", "pt"))
 
@@ -64,7 +63,7 @@ def detect(metadata: Mapping[str, Any], vocabulary: Mapping[str, int], name: str
         raise UsageError(f"The file {what}.")
     if name is not None:
         row = named(name)
-        if row is BY_TEMPLATE and TEMPLATE not in metadata:
+        if row is BY_TEMPLATE and not gguf.template(metadata, vocabulary)[0]:
             raise UsageError("The file has no chat template, so nothing tells how the model is asked.")
         if missing := [text for text in row.needs if text not in vocabulary]:
             raise UsageError(
@@ -112,7 +111,7 @@ def _detected(row: Family, metadata: Mapping[str, Any], vocabulary: Mapping[str,
     roles = {role for role in row.roles if role == "complete" or follows is not False}
     if metadata.get("general.architecture") in RECURRENT:
         roles.discard("complete")
-    if follows and row.roles == ("complete",) and TEMPLATE in metadata:
+    if follows and row.roles == ("complete",) and gguf.TEMPLATE in metadata:
         roles.add("edit")
     in_order = tuple(role for role in ("complete", "edit", "explain") if role in roles)
     return Detected(row, licence, in_order, follows)
@@ -133,12 +132,12 @@ def _follows(
         return False
     if row.turn in vocabulary and metadata.get("tokenizer.ggml.eos_token_id") == vocabulary[row.turn]:
         return True
-    if TEMPLATE in metadata and not row.template_in_base:
+    if gguf.TEMPLATE in metadata and not row.template_in_base:
         return True
     # A maker who names a size names the kind as well, where there are two.
     if any(re.fullmatch(r"[0-9.]+[bm]", word) for word in words):
         return row.unmarked == "instruct"
-    return True if TEMPLATE in metadata else None
+    return True if gguf.TEMPLATE in metadata else None
 
 
 def _unknown(metadata: Mapping[str, Any], candidates: list[Family]) -> str:
@@ -147,7 +146,7 @@ def _unknown(metadata: Mapping[str, Any], candidates: list[Family]) -> str:
     described += f", its name is {name!r}" if name else ", it has no name"
     choices = ", ".join(row.name for row in candidates or FAMILIES.values())
     own = f"`--family {BY_TEMPLATE.name}` if it follows instructions (it has a chat template), or "
-    set_it = f"set the family, by {own if TEMPLATE in metadata else ''}`--family` with one of: {choices}."
+    set_it = f"set the family, by {own if gguf.TEMPLATE in metadata else ''}`--family` with one of: {choices}."
     if not candidates:
         return (
             f"The file's family is none that Midfill knows: {described}, and its vocabulary has the control "

@@ -498,7 +498,8 @@ def named(name: str) -> Family:
     try:
         return FAMILIES[name]
     except KeyError:
-        raise UsageError(f"There is no model family {name!r}. Choose one of {', '.join(FAMILIES)}.") from None
+        choices = ", ".join((*FAMILIES, BY_TEMPLATE.name))
+        raise UsageError(f"There is no model family {name!r}. Choose one of {choices}.") from None
 
 
 def squeezed(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,6 +26,7 @@ _SCALARS = {
 _STRING, _ARRAY = 8, 9
 
 _TOKENS = "tokenizer.ggml.tokens"
+TEMPLATE = "tokenizer.chat_template"
 
 
 def header(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
@@ -40,11 +41,11 @@ def header(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     return found, {text: token for token, text in enumerate(found.pop(_TOKENS, ()))}
 
 
-def template(metadata: dict[str, Any], vocabulary: dict[str, int]) -> tuple[str, str, str]:
+def template(metadata: Mapping[str, Any], vocabulary: Mapping[str, int]) -> tuple[str, str, str]:
     """The chat template in the file, "" without one, and the texts of the tokens that begin and end a text."""
     texts = {token: text for text, token in vocabulary.items()}
     begin, end = (texts.get(metadata.get(f"tokenizer.ggml.{key}_token_id", -1), "") for key in ("bos", "eos"))
-    source = metadata.get("tokenizer.chat_template")
+    source = metadata.get(TEMPLATE)
     return (source, begin, end) if isinstance(source, str) and source.strip() else ("", begin, end)
 
 
