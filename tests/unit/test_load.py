@@ -44,6 +44,7 @@ async def test_what_fails_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
         found = await load.run(load.Plan(server.url, "qwen2.5-coder", 3, seconds=0.5, every=0.1), quiet)
     assert found["requests"] == 0
     assert found["lost"] == len(server.asked) > 0
+    assert "because: The inference server at http" in load.report(found)
 
 
 def test_an_unfair_server_is_seen() -> None:

@@ -54,12 +54,16 @@ class Plan:
 
 @dataclass(slots=True)
 class Editor:
-    """What one editor has lived through: times to the whole answer in seconds, and tokens evaluated for each."""
+    """What one editor has lived through: times to the whole answer in seconds, and tokens evaluated for each.
+
+    `reason`: why the first that was lost was.
+    """
 
     waits: list[float] = field(default_factory=list)
     evaluated: list[int] = field(default_factory=list)
     generated: int = 0
     lost: int = 0
+    reason: str = ""
 
 
 async def run(plan: Plan, progress: Callable[[str, int | None], None]) -> dict[str, Any]:
@@ -119,11 +123,13 @@ async def _ask(editor: Editor, engine: OpenAIEngine, request: Request) -> None:
         async with aclosing(engine.generate(request, CancelToken())) as chunks:
             async for chunk in chunks:
                 finished, usage = chunk.finish, chunk.usage
-    except MidfillError:
+    except MidfillError as error:
         editor.lost += 1
+        editor.reason = editor.reason or str(error)
         return
     if finished is None:
         editor.lost += 1
+        editor.reason = editor.reason or "An answer had no end."
         return
     editor.waits.append(time.perf_counter() - started)
     editor.evaluated.append(usage.evaluated)
@@ -142,6 +148,7 @@ def figures(plan: Plan, editors: Sequence[Editor], seconds: float, memory: int) 
         "seconds": round(seconds, 1),
         "requests": len(waits),
         "lost": sum(editor.lost for editor in editors),
+        "reason": next((editor.reason for editor in editors if editor.lost), None),
         "p50": _ms(_percentile(waits, 0.5)),
         "p95": _ms(_percentile(waits, 0.95)),
         "medianEditorP95": _ms(statistics.median(tails)) if tails else None,
@@ -160,6 +167,7 @@ def report(found: dict[str, Any]) -> str:
     """The figures in words, with the capacity that follows."""
     lines = [
         f"{found['editors']} editors, {found['requests']} requests in {found['seconds']} s, {found['lost']} lost.",
+        *([f"One was lost because: {found['reason']}"] if found["reason"] else []),
         f"Time to the answer: p50 {found['p50']} ms, p95 {found['p95']} ms.",
     ]
     if found["worstToMedian"] is not None:
