@@ -49,8 +49,10 @@ def complete(options: argparse.Namespace) -> int:
         for item in items:
             written = str(item.insert_text)
             print(ghost(document, at, written, colour=True) if sys.stdout.isatty() else written)
-        if not items:
-            terminal.tell(" ".join(messages) or f"No suggestion here: {explanation.get('reason')}.")
+        for message in messages:
+            terminal.tell(message)
+        if not items and not messages:
+            terminal.tell(f"No suggestion here: {explanation.get('reason')}.")
     return 1 if explanation.get("outcome") == "failed" else 0
 
 
@@ -67,11 +69,16 @@ def act(options: argparse.Namespace) -> int:
     _check_position(path, text, end, 1)
     catalog.require("edit")
 
-    async def run() -> dict[str, Any]:
+    async def run() -> tuple[dict[str, Any], list[str]]:
         async with editor(folder, progress=terminal.progress) as window:
-            return await _edit(window, path, action.id, start, end, options.instruction, mends)
+            outcome = await _edit(window, path, action.id, start, end, options.instruction, mends)
+            return outcome, window.messages
 
-    outcome = asyncio.run(run())
+    outcome, messages = asyncio.run(run())
+    # What the model was not made for is to be known of an edit that came about, too.
+    for message in messages:
+        if message not in (outcome["reason"] or ""):
+            terminal.tell(message)
     if options.json:
         print(json.dumps(outcome, indent=2))
     elif outcome["reason"] is None and options.write:

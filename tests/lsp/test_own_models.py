@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +91,20 @@ async def test_a_base_model_asked_to_edit_is_told_of_once_with_what_to_choose(fo
     assert "The model base was not made to follow instructions for code" in message
     assert "set midfill.models.edit to a coder model that follows instructions" in message
     assert "qwen2.5-coder-1.5b-instruct" in message
+
+
+def test_the_command_line_says_it_too(folder: Path) -> None:
+    settings = added(folder, "base", "qwen2", "Qwen2.5-Coder-0.5B", QWEN)
+    catalog.add("base", folder.parent / "base.gguf", role="edit")
+    # A host of its own, which knows these models, in a folder whose path is short enough for a socket.
+    with tempfile.TemporaryDirectory(prefix="midfill-") as own:
+        environment = {**os.environ, "MIDFILL_RUNTIME": own, "MIDFILL_CONFIG": own}
+        (Path(own) / "settings.json").write_text(json.dumps({**settings, "editAttempts": 1}))
+
+        def run(*arguments: str) -> str:
+            command = [sys.executable, "-m", "midfill", *arguments]
+            return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment).stderr
+
+        told = run("act", "docstring", str(folder / "shapes.py:1"))
+        run("host", "--stop")
+    assert told.count("The model base was not made to follow instructions for code") == 1
